@@ -1,0 +1,78 @@
+"""Where the voxels of an array lie in the world.
+
+Everything in autoseg is in array order (z, y, x); only `image_io` knows SimpleITK's (x, y, z). Origin and direction are
+kept as the image gave them (world x, y, z; direction row by row), to be compared and to be written back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPACING_TOLERANCE = 1e-3  # share of a spacing: what float32 headers lose
+ORIGIN_TOLERANCE_VOXELS = 0.1  # a tenth of a voxel moves no boundary
+DIRECTION_TOLERANCE = 1e-3  # cosine
+FLAT_SPACING_MM = 999.0  # the through-plane spacing of a picture that has none (borrowed from nnU-Net's fingerprints)
+
+Axes3 = tuple[int, int, int]
+Spacing = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Shape and position of a volume; a 2D picture is a volume with one slice.
+
+    Attributes:
+        shape: voxels per axis (z, y, x).
+        spacing: mm between voxel centres (z, y, x).
+        origin: world position (x, y, z) of the first voxel in mm.
+        direction: nine direction cosines, row by row, columns in (x, y, z) order.
+        n_dimensions: 3, or 2 for a picture, so that it can be written as a picture again.
+        has_spacing: False where the format stores none and `spacing` is a convention (1 mm).
+    """
+
+    shape: Axes3
+    spacing: Spacing
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    n_dimensions: int = 3
+    has_spacing: bool = True
+
+    @property
+    def extent_mm(self) -> tuple[float, float, float]:
+        """Length of the volume along (z, y, x) in mm."""
+        z, y, x = (n * mm for n, mm in zip(self.shape, self.spacing, strict=True))
+        return (z, y, x)
+
+    @property
+    def voxel_volume_ml(self) -> float:
+        z, y, x = self.spacing
+        return z * y * x / 1000.0
+
+    @property
+    def orientation(self) -> str:
+        """Anatomical direction in which the array's x, y and z axes grow, e.g. `LPS` for an identity direction."""
+        letters = []
+        for axis in range(3):
+            column = [self.direction[3 * row + axis] for row in range(3)]
+            world = max(range(3), key=lambda row: abs(column[row]))
+            letters.append("LPS"[world] if column[world] >= 0 else "RAI"[world])
+        return "".join(letters)
+
+
+def describe_differences(one: Geometry, other: Geometry) -> list[str]:
+    """Name what keeps two volumes from lying voxel on voxel; an empty list if nothing does."""
+    differences = []
+    if one.shape != other.shape:
+        differences.append(f"shape {one.shape} against {other.shape}")
+    if any(abs(a - b) > SPACING_TOLERANCE * a for a, b in zip(one.spacing, other.spacing, strict=True)):
+        differences.append(f"spacing {_rounded(one.spacing)} against {_rounded(other.spacing)} mm")
+    shift = max(abs(a - b) for a, b in zip(one.origin, other.origin, strict=True))
+    if shift > ORIGIN_TOLERANCE_VOXELS * min(one.spacing):
+        differences.append(f"origin {_rounded(one.origin)} against {_rounded(other.origin)} mm")
+    if max(abs(a - b) for a, b in zip(one.direction, other.direction, strict=True)) > DIRECTION_TOLERANCE:
+        differences.append(f"direction {_rounded(one.direction)} against {_rounded(other.direction)}")
+    return differences
+
+
+def _rounded(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(round(value, 4) for value in values)

@@ -1,0 +1,1 @@
+"""What we measured: facts about every case and about the dataset, and nothing decided yet."""

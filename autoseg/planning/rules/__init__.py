@@ -1,0 +1,1 @@
+"""One file per rule: this folder is the table of contents of the method."""
