@@ -95,11 +95,13 @@ def _remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def dump_json(value: Any, *, indent: int | None = 1) -> str:
+    """JSON of a value; records become mappings, undefined numbers null."""
     return json.dumps(to_plain(_finite(to_plain(value))), indent=indent, ensure_ascii=False)
 
 
@@ -115,17 +117,22 @@ def _finite(value: Any) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, atomically."""
     write_text(path, dump_json(value) + "\n")
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file. Raises AutosegError with the line and column where it stops being JSON."""
-    text = _read_text(path)
+    return parse_json(_read_text(path), where=str(path))
+
+
+def parse_json(text: str, *, where: str) -> Any:
+    """Read JSON text. Raises AutosegError with the line and column where it stops being JSON."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as problem:
         raise AutosegError(
-            f"{path}: line {problem.lineno}, column {problem.colno} is not valid JSON: {problem.msg}."
+            f"{where}: line {problem.lineno}, column {problem.colno} is not valid JSON: {problem.msg}."
         ) from None
 
 
@@ -142,6 +149,7 @@ def write_yaml(path: Path, value: Any, *, header: str = "") -> None:
 
 
 def dump_yaml(value: Any) -> str:
+    """YAML of a value, for people."""
     return yaml.dump(
         to_plain(value), Dumper=_PeopleDumper, sort_keys=False, allow_unicode=True, width=LINE_WIDTH, indent=2
     )
@@ -153,6 +161,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str, *, where: str) -> Any:
+    """Read YAML text with the safe loader. Raises AutosegError with the line where it stops being YAML."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as problem:

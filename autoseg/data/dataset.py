@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from autoseg.data.labels import Labels
@@ -39,6 +40,8 @@ class Dataset(Record):
         test_cases: cases without one, sorted by id.
         file_ending: ending of the segmentation files, e.g. `.nii.gz`; predictions are written with it.
         notes: what had to be assumed or mapped while reading, one sentence each.
+        incomplete: what is wrong with the files of cases that had to be left out, by case id.
+        n_cases_declared: the number of cases that dataset.json announces.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Dataset(Record):
     test_cases: tuple[Case, ...] = ()
     file_ending: str = ".nii.gz"
     notes: tuple[str, ...] = ()
+    incomplete: dict[str, str] = {}
+    n_cases_declared: int | None = None
 
     @property
     def case_ids(self) -> tuple[str, ...]:
@@ -61,3 +66,10 @@ class Dataset(Record):
             if case.id == case_id:
                 return case
         raise UsageError(f"{self.folder}: there is no case {case_id}.{did_you_mean(case_id, self.case_ids)}")
+
+
+def name_cases(case_ids: Iterable[str], *, shown: int = 5) -> str:
+    """List cases in a message; a long list ends in the number of those left out."""
+    ids = list(case_ids)
+    rest = f" and {len(ids) - shown} more" if len(ids) > shown else ""
+    return ", ".join(ids[:shown]) + rest

@@ -60,11 +60,19 @@ class Geometry:
 
 
 def describe_differences(one: Geometry, other: Geometry) -> list[str]:
-    """Name what keeps two volumes from lying voxel on voxel; an empty list if nothing does."""
+    """Name what keeps two volumes from lying voxel on voxel; an empty list if nothing does.
+
+    Where a format stores no spacing there is no position in the world either, and only shapes are compared. The
+    through-plane spacing of a picture is a convention and is not compared.
+    """
     differences = []
     if one.shape != other.shape:
         differences.append(f"shape {one.shape} against {other.shape}")
-    if any(abs(a - b) > SPACING_TOLERANCE * a for a, b in zip(one.spacing, other.spacing, strict=True)):
+    if not (one.has_spacing and other.has_spacing):
+        return differences
+    first_axis = 1 if 2 in (one.n_dimensions, other.n_dimensions) else 0
+    pairs = zip(one.spacing[first_axis:], other.spacing[first_axis:], strict=True)
+    if any(abs(a - b) > SPACING_TOLERANCE * a for a, b in pairs):
         differences.append(f"spacing {_rounded(one.spacing)} against {_rounded(other.spacing)} mm")
     shift = max(abs(a - b) for a, b in zip(one.origin, other.origin, strict=True))
     if shift > ORIGIN_TOLERANCE_VOXELS * min(one.spacing):

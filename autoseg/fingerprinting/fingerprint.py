@@ -13,6 +13,11 @@ import pydantic
 from autoseg.data.labels import Labels
 from autoseg.serialization import Record, digest
 
+_TAIL = (0.0, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04)
+_SHOULDER = tuple(round(0.05 + 0.01 * step, 2) for step in range(15))  # one case in ten is the dataset's tail
+_HALF = (*_TAIL, *_SHOULDER, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)
+QUANTILE_LEVELS = (*_HALF, 0.5, *(round(1 - level, 4) for level in reversed(_HALF)))  # fine where plans clip
+
 
 class Intensities(Record):
     """Foreground intensities of one channel over the dataset, each case weighing the same."""
@@ -31,7 +36,7 @@ class ForegroundSample(Record):
 
     Attributes:
         mean, std: over all foreground voxels of the case.
-        quantiles: intensities at `measuring.QUANTILE_LEVELS`, ascending.
+        quantiles: intensities at `QUANTILE_LEVELS`, ascending.
     """
 
     mean: float

@@ -159,11 +159,18 @@ class Augmentation(Record):
 
 
 class Configuration(Record):
-    """One trainable set-up: `2d` or `3d_fullres`."""
+    """One trainable set-up: `2d` or `3d_fullres`.
+
+    Attributes:
+        spacing_mm: the grid that images are resampled to.
+        median_shape: voxels of the median case on that grid; halves occur when the number of cases is even.
+        memory_gb: predicted peak of training, with its parts as inputs.
+        iteration_s: predicted seconds of one iteration, None where the device's speed is unknown.
+    """
 
     n_dimensions: int
     spacing_mm: Decision[tuple[float, ...]]
-    median_shape: Decision[tuple[int, ...]]
+    median_shape: Decision[tuple[int | float, ...]]
     resampling: Decision[Resampling]
     patch_size: Decision[tuple[int, ...]]
     batch_size: Decision[int]

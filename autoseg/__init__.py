@@ -1,0 +1,55 @@
+"""autoseg: a self-configuring segmentation engine that gives reasons. The packages, in the order of the method:
+
+    data             what we were given: datasets, cases, labels, geometry, checks, splits
+    fingerprinting   what we measured
+    planning         what we decided, one file per rule
+    preprocessing    how a case becomes network input
+    networks         from the words of a plan to a network and its checkpoint
+    training         from preprocessed cases to a trained network
+    prediction       from a trained network to a segmentation on the original grid
+    evaluation       how good a segmentation is, and whether a difference is real
+    postprocessing   what is done after the network, if it helps
+    pipeline         the order of things: one function per verb, over a workspace
+    cli              the `autoseg` command
+
+The names below are loaded when they are first used; `import autoseg` alone loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+# Threads that wait should sleep, not spin: on two cores that also make batches, spinning costs a factor of ten in
+# training (benchmarks/LOG.md). It takes effect if torch is not loaded yet; a setting of the user's own stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "open_project": "autoseg.pipeline.project",
+    "check_dataset": "autoseg.data.checking",
+    "ensure_fingerprint": "autoseg.pipeline.preparing",
+    "ensure_plan": "autoseg.pipeline.preparing",
+    "Wishes": "autoseg.planning.wishes",
+    "TrainingWishes": "autoseg.pipeline.training",
+    "train_folds": "autoseg.pipeline.training",
+    "ensure_selection": "autoseg.pipeline.selecting",
+    "load_model": "autoseg.pipeline.predicting",
+    "predict_images": "autoseg.pipeline.predicting",
+    "evaluate_folders": "autoseg.evaluation.evaluating",
+    "compare_methods": "autoseg.pipeline.benchmarking",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'autoseg' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,58 @@
+"""The `autoseg` command: its sub-commands in the order of the method, and how errors end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from autoseg.cli import comparing, demonstrating, predicting, preparing, training
+from autoseg.cli.console import stderr
+from autoseg.errors import AutosegError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="autoseg",
+    help="Self-configuring segmentation: from a folder of images to an ensemble's segmentations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demonstrating.demo)
+app.command("check")(preparing.check)
+app.command("fingerprint")(preparing.fingerprint)
+app.command("plan")(preparing.plan)
+app.command("explain")(preparing.explain)
+app.command("preprocess")(preparing.preprocess)
+app.command("train")(training.train)
+app.command("select")(training.select)
+app.command("predict-ensemble")(predicting.predict_ensemble)
+app.command("evaluate")(comparing.evaluate)
+app.command("benchmark")(comparing.benchmark)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from autoseg import __version__
+
+        typer.echo(f"autoseg {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line: exit code 2 and one clear line for a person's mistake, 1 for a failure of ours."""
+    try:
+        app()
+    except AutosegError as problem:
+        stderr.print(f"error: {problem}", style="red", markup=False, soft_wrap=True)
+        sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        stderr.print("Interrupted. Nothing is half written; the same command continues.", markup=False)
+        sys.exit(INTERRUPTED)

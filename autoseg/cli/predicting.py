@@ -1,0 +1,65 @@
+"""`predict-ensemble`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
+from autoseg.cli.options import AsJson, Configurations, Device, Folds, WorkspaceFolder
+
+
+def predict_ensemble(
+    model: Annotated[
+        Path, typer.Argument(metavar="DATASET_OR_MODEL", help="A dataset, or the workspace that its models lie in.", show_default=False)
+    ],
+    images: Annotated[
+        Path,
+        typer.Option("-i", "--images", metavar="IMAGES", help="A file, or a folder of files, in any supported format.", show_default=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="PREDICTIONS", help="Folder for the segmentations.", show_default=False)
+    ],
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also write the probability of each label as an image.")
+    ] = False,
+    configuration: Configurations = None,
+    fold: Folds = None,
+    mirroring: Annotated[
+        bool, typer.Option("--mirroring/--no-mirroring", help="Average the predictions of all mirror images.")
+    ] = True,
+    window_step: Annotated[
+        float, typer.Option("--window-step", min=0.1, max=1.0, help="Step between windows, as a share of the patch.")
+    ] = 0.5,
+    device: Device = "auto",
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Segment new images with all trained folds of the selected configurations, ensembled and postprocessed."""
+    from autoseg.pipeline.predicting import load_model, predict_images
+    from autoseg.pipeline.preparing import parse_folds
+    from autoseg.prediction.predictor import PredictionOptions
+
+    reporter = TerminalReporter()
+    loaded = load_model(
+        model,
+        workspace=workspace,
+        configurations=configuration or (),
+        folds=parse_folds(fold or ()),
+        device=device,
+        options=PredictionOptions(step=window_step, mirroring=mirroring),
+        reporter=reporter,
+    )
+    results = predict_images(loaded, images, output, probabilities=probabilities, reporter=reporter)
+    if as_json:
+        print_json([vars(result) for result in results])
+        return
+    names = loaded.labels.names[1:]
+    rows = [
+        [result.case_id, *(result.volumes_ml.get(name) for name in names), result.runtime_s, "was there" if result.was_there else ""]
+        for result in results
+    ]
+    print_table(["case", *(f"{name} ml" for name in names), "seconds", ""], rows)
+    stdout.print(str(output), markup=False, soft_wrap=True)

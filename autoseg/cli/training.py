@@ -1,0 +1,87 @@
+"""`train` and `select`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
+from autoseg.cli.options import (
+    AsJson,
+    Configurations,
+    DatasetFolder,
+    Device,
+    Epochs,
+    Folds,
+    GpuMemory,
+    Network,
+    TrainTime,
+    WorkspaceFolder,
+)
+from autoseg.cli.preparing import make_wishes
+
+
+def train(
+    dataset: DatasetFolder,
+    fold: Folds = None,
+    configuration: Configurations = None,
+    train_time: TrainTime = None,
+    epochs: Epochs = None,
+    device: Device = "auto",
+    gpu_memory: GpuMemory = None,
+    network: Network = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Start over; the run before is moved aside.")] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=0, help="Processes that make batches. [default: from the cores]", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of weights and batches.")] = 0,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train folds and score each on the cases it never saw. An interrupted fold continues where it stopped."""
+    from autoseg.pipeline.project import open_project
+    from autoseg.pipeline.training import TrainingWishes, train_folds
+
+    project = open_project(dataset, workspace=workspace, reporter=TerminalReporter())
+    wishes = TrainingWishes(
+        planning=make_wishes(gpu_memory, train_time, epochs, network),
+        configurations=tuple(configuration or ()),
+        folds=tuple(fold or ()),
+        device=device,
+        restart=restart,
+        n_workers=workers,
+        seed=seed,
+    )
+    reports = train_folds(project, wishes)
+    if as_json:
+        print_json({f"{name}/fold_{k}": report for (name, k), report in reports.items()})
+        return
+    names = project.dataset.labels.names[1:]
+    rows = [
+        [name, str(k), len(report.cases), *(report.summary[label]["dice"].mean for label in names), report.mean_dice]
+        for (name, k), report in reports.items()
+    ]
+    print_table(["configuration", "fold", "cases", *names, "mean Dice"], rows)
+    for name, k in reports:
+        stdout.print(str(project.workspace.run(name, k).root), markup=False, soft_wrap=True)
+
+
+def select(
+    dataset: DatasetFolder, workspace: WorkspaceFolder = None, device: Device = "auto", as_json: AsJson = False
+) -> None:
+    """Choose the best configuration or ensemble, and its postprocessing, from the cross-validation."""
+    from autoseg.pipeline.project import open_project
+    from autoseg.pipeline.selecting import ensure_selection
+
+    project = open_project(dataset, workspace=workspace, reporter=TerminalReporter())
+    selection = ensure_selection(project, device=device)
+    if as_json:
+        print_json(selection)
+        return
+    chosen = "+".join(selection.configurations.value)
+    rows = [[name, dice, "selected" if name == chosen else ""] for name, dice in selection.validation_dice.items()]
+    print_table(["candidate", "mean Dice", ""], rows, title=f"Cross-validation over folds {list(selection.folds)}")
+    stdout.print(f"Configurations: {selection.configurations.reason}", markup=False, soft_wrap=True)
+    stdout.print(f"Postprocessing: {selection.postprocessing.reason}", markup=False, soft_wrap=True)
+    stdout.print(str(project.workspace.selection), markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""The order of things: one function per verb, each doing what is missing before it, over a project's workspace."""

@@ -1,0 +1,155 @@
+"""A fair comparison of networks: the same plan, split, patches, budget and evaluation for each; only the network differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from autoseg.errors import UsageError
+from autoseg.evaluation.comparing import Comparison, compare_all
+from autoseg.evaluation.evaluating import make_report
+from autoseg.evaluation.report import Report
+from autoseg.networks.build import NETWORKS, build_network
+from autoseg.networks.checkpoint import read_checkpoint
+from autoseg.pipeline.folds import FoldOrder, train_fold
+from autoseg.pipeline.preparing import (
+    check_before_use,
+    ensure_plan,
+    ensure_preprocessed,
+    ensure_splits,
+    find_configurations,
+    find_folds,
+)
+from autoseg.pipeline.project import Project
+from autoseg.pipeline.training import choose_length, count_workers
+from autoseg.planning.plan import Length, Plan
+from autoseg.planning.planner import Wishes, replace_network
+from autoseg.serialization import Record, did_you_mean, digest, write_json
+from autoseg.workspace import Run
+
+
+class MethodResult(Record):
+    """One method: its scores beside its costs."""
+
+    method: str
+    mean_dice: float
+    dice: dict[str, float]
+    n_parameters: int
+    n_iterations: int
+    spent_s: float
+    report: Report
+
+
+class Benchmark(Record):
+    """The result of a benchmark: what was equal for all, every method, and what the cases can tell apart."""
+
+    configuration: str
+    folds: tuple[int, ...]
+    length: Length
+    seed: int
+    methods: tuple[MethodResult, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The conclusions in words."""
+        return tuple(comparison.sentence for comparison in self.comparisons)
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """Columns and rows, best method first."""
+        labels = list(self.methods[0].dice)
+        columns = ["method", *labels, "mean Dice", "parameters", "iterations", "s per iteration"]
+        ranked = sorted(self.methods, key=lambda method: -method.mean_dice)
+        rows = [
+            [
+                method.method,
+                *method.dice.values(),
+                method.mean_dice,
+                method.n_parameters,
+                method.n_iterations,
+                method.spent_s / max(method.n_iterations, 1),
+            ]
+            for method in ranked
+        ]
+        return columns, rows
+
+
+def compare_methods(
+    project: Project,
+    methods: Sequence[str],
+    *,
+    configuration: str | None = None,
+    folds: Sequence[str] = ("0",),
+    train_time_s: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+) -> Benchmark:
+    """Train every method on the same folds and compare them case by case.
+
+    Raises:
+        UsageError: a method, configuration or fold does not exist.
+    """
+    for method in methods:
+        if method not in NETWORKS:
+            raise UsageError(f"--methods: {method} is not known.{did_you_mean(method, NETWORKS)}")
+    wishes = Wishes(train_time_s=train_time_s)
+    plan = ensure_plan(project, wishes, device=device)
+    check_before_use(project, plan)
+    (name,) = find_configurations(plan, (configuration,) if configuration else ())
+    chosen = find_folds(ensure_splits(project, plan), folds)
+    length = choose_length(plan, name, wishes)
+    results = tuple(_run_method(project, plan, name, method, chosen, length, device, seed) for method in methods)
+    benchmark = Benchmark(
+        configuration=name,
+        folds=chosen,
+        length=length,
+        seed=seed,
+        methods=results,
+        comparisons=compare_all({result.method: result.report for result in results}) if len(results) > 1 else (),
+    )
+    write_json(project.workspace.benchmark / "report.json", benchmark)
+    return benchmark
+
+
+def _run_method(
+    project: Project,
+    plan: Plan,
+    name: str,
+    method: str,
+    folds: Sequence[int],
+    length: Length,
+    device: str,
+    seed: int,
+) -> MethodResult:
+    settings = replace_network(plan.find_configuration(name), method)
+    plan = plan.model_copy(update={"configurations": {**plan.configurations, name: settings}})
+    stores = ensure_preprocessed(project, plan, [name])
+    splits = ensure_splits(project, plan)
+    folder = project.workspace.benchmark / f"{method}-{digest([settings.digest, length, seed])}"
+    reports, facts = [], []
+    for fold in folds:
+        order = FoldOrder(
+            plan=plan,
+            configuration=name,
+            fold=fold,
+            split=splits[fold],
+            store=stores[name],
+            run=Run(folder / f"fold_{fold}"),
+            length=length,
+            device=device,
+            n_workers=count_workers(None),
+            seed=seed + fold,
+        )
+        reports.append(train_fold(project, order))
+        facts.append(read_checkpoint(order.run.checkpoint).facts)
+    pooled = make_report([case for report in reports for case in report.cases], plan.labels)
+    network = build_network(settings, len(plan.channels), plan.labels.n_labels)
+    return MethodResult(
+        method=method,
+        mean_dice=pooled.mean_dice,
+        dice={label: metrics["dice"].mean for label, metrics in pooled.summary.items()},
+        n_parameters=sum(parameter.numel() for parameter in network.parameters()),
+        n_iterations=sum(fact["iterations"] for fact in facts),
+        spent_s=sum(fact["spent_s"] for fact in facts),
+        report=pooled,
+    )

@@ -1,0 +1,179 @@
+"""From a dataset to preprocessed cases: fingerprint, plan, splits and preprocessing, each made if it is missing or stale.
+
+Every function here returns the artifact, reading it where it is current and making it where it is not, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoseg.data.splits import Split, make_splits
+from autoseg.errors import UsageError, WorkspaceError
+from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.fingerprinting.measuring import measure_fingerprint
+from autoseg.pipeline.project import Project
+from autoseg.planning.devices import DeviceFacts, measure_device
+from autoseg.planning.plan import Plan
+from autoseg.planning.plan_file import read_plan, write_plan
+from autoseg.planning.planner import Wishes, make_plan
+from autoseg.planning.validation import check_plan
+from autoseg.preprocessing.preprocessing_cases import preprocess_cases
+from autoseg.serialization import parse_record, read_json, write_json
+from autoseg.workspace import Workspace
+
+
+def ensure_fingerprint(project: Project) -> Fingerprint:
+    """The dataset's fingerprint; only cases whose files changed are measured again."""
+    path = project.workspace.fingerprint
+    known = parse_record(Fingerprint, read_json(path), where=str(path)) if path.is_file() else None
+    if known is not None and known.listing == project.listing:
+        return known
+    with project.reporter.follow("Measuring the fingerprint", len(project.dataset.cases)) as advance:
+        fingerprint = measure_fingerprint(
+            project.dataset, known=known, on_progress=lambda done, total: advance(done, "")
+        )
+    fingerprint = fingerprint.model_copy(update={"listing": project.listing})
+    write_json(path, fingerprint)
+    project.reporter.say(f"Fingerprint of {fingerprint.n_cases} cases: {path}")
+    for warning in fingerprint.warnings:
+        project.reporter.warn(warning)
+    return fingerprint
+
+
+def ensure_device(project: Project, device: str = "auto") -> DeviceFacts:
+    """What the device can do: measured once for a workspace, so that planning again gives the same plan."""
+    path = project.workspace.device
+    if path.is_file():
+        facts = parse_record(DeviceFacts, read_json(path), where=str(path))
+        if device == "auto" or facts.device == device.split(":")[0]:
+            return facts
+    facts = measure_device(device)
+    write_json(path, facts)
+    return facts
+
+
+def ensure_plan(project: Project, wishes: Wishes | None = None, *, device: str = "auto") -> Plan:
+    """The plan; made if there is none, made anew if it is stale or a new wish reaches it before any training.
+
+    A plan that was edited by hand, or that a fold was trained under, is never replaced silently.
+
+    Raises:
+        WorkspaceError: such a plan no longer fits the dataset.
+        PlanError: the plan contradicts itself.
+    """
+    fingerprint = ensure_fingerprint(project)
+    path = project.workspace.plan
+    if not path.is_file():
+        return renew_plan(project, wishes or Wishes(), device=device)
+    plan = read_plan(path)
+    is_free = not plan.pinned and not has_runs(project.workspace)
+    if plan.fingerprint_digest != fingerprint.digest:
+        if not is_free:
+            raise WorkspaceError(
+                f"{path}: the dataset changed since this plan was made. Plan anew with `autoseg plan`, which keeps the "
+                "old plan beside the new one, or restore the data."
+            )
+        project.reporter.say("The dataset changed since the plan was made; planning anew.")
+        return renew_plan(project, wishes or plan.wishes, device=device)
+    if wishes is not None and wishes != Wishes() and wishes != plan.wishes:
+        if is_free:
+            project.reporter.say("Planning anew for the budget that was asked for: nothing has been trained yet.")
+            return renew_plan(project, wishes, device=device)
+        project.reporter.say(f"Keeping the plan: {_why_kept(plan)}. `autoseg plan` makes a new one.")
+    return plan
+
+
+def renew_plan(project: Project, wishes: Wishes, *, device: str = "auto") -> Plan:
+    """Make the plan for these wishes; a plan that was edited or trained under is kept as `plan.old.yaml`."""
+    fingerprint = ensure_fingerprint(project)
+    plan = make_plan(fingerprint, ensure_device(project, device), wishes)
+    path = project.workspace.plan
+    if path.is_file() and read_plan(path) != plan:
+        old = path.with_suffix(".old.yaml")
+        path.replace(old)
+        project.reporter.say(f"The plan before is kept: {old}")
+    write_plan(path, plan)
+    project.reporter.say(f"Plan: {path}")
+    return plan
+
+
+def _why_kept(plan: Plan) -> str:
+    return "it was edited by hand" if plan.pinned else "a fold was trained under it"
+
+
+def has_runs(workspace: Workspace) -> bool:
+    """Whether any fold was trained, wholly or in part."""
+    return any(workspace.trained("*").parent.glob("*/fold_*/*.safetensors"))
+
+
+def check_before_use(project: Project, plan: Plan) -> None:
+    """Raise PlanError with every contradiction of a plan at once."""
+    check_plan(plan, where=str(project.workspace.plan))
+
+
+def ensure_splits(project: Project, plan: Plan) -> tuple[Split, ...]:
+    """Who trains and who validates in each fold.
+
+    Raises:
+        WorkspaceError: the stored splits name other cases than the dataset has.
+    """
+    path = project.workspace.splits
+    ids = project.dataset.case_ids
+    if path.is_file():
+        splits = tuple(parse_record(Split, one, where=str(path)) for one in read_json(path))
+        if {case for split in splits for case in split.train + split.validation} == set(ids):
+            return splits
+        if has_runs(project.workspace):
+            raise WorkspaceError(
+                f"{path}: names other cases than the dataset has now, and folds were trained on it. Restore the "
+                "cases, or start a new workspace with --workspace."
+            )
+    splits = make_splits(ids, n_folds=min(plan.n_folds.value, len(ids)))
+    write_json(path, splits)
+    return splits
+
+
+def ensure_preprocessed(project: Project, plan: Plan, configurations: Sequence[str]) -> dict[str, Path]:
+    """Preprocessed cases of these configurations, each case decoded once for all of them. Returns their folders."""
+    folders = {
+        name: project.workspace.preprocessed(name, plan.preprocessing_digest(name)) for name in configurations
+    }
+    fingerprint = ensure_fingerprint(project)
+    sources = {facts.id: facts.files for facts in fingerprint.cases}
+    with project.reporter.follow("Preprocessing", len(project.dataset.cases)) as advance:
+        n_new = preprocess_cases(
+            project.dataset, plan, folders, sources=sources, on_progress=lambda done, total: advance(done, "")
+        )
+    if n_new:
+        project.reporter.say(f"Preprocessed {n_new} cases for {', '.join(configurations)}.")
+    return folders
+
+
+def find_configurations(plan: Plan, wanted: Sequence[str]) -> tuple[str, ...]:
+    """The configurations that were asked for, or the plan's first choice if none was."""
+    for name in wanted:
+        plan.find_configuration(name)
+    return tuple(wanted) or (plan.first_choice,)
+
+
+def parse_folds(wanted: Sequence[str]) -> tuple[int, ...]:
+    """Fold numbers as a person wrote them; none for `all` or for nothing. Raises UsageError for other words."""
+    words = [word for word in wanted if word != "all"]
+    for word in words:
+        if not word.isdigit():
+            raise UsageError(f"--fold {word}: expected a number, 0, 1, ..., or all.")
+    return () if len(words) < len(wanted) else tuple(sorted({int(word) for word in words}))
+
+
+def find_folds(splits: Sequence[Split], wanted: Sequence[str]) -> tuple[int, ...]:
+    """The folds that were asked for; every fold for `all` or for nothing.
+
+    Raises:
+        UsageError: the splits have no such fold.
+    """
+    numbers = parse_folds(wanted)
+    for fold in numbers:
+        if fold >= len(splits):
+            raise UsageError(f"--fold {fold}: the splits have folds 0 to {len(splits) - 1}. Use one of them, or all.")
+    return numbers or tuple(range(len(splits)))

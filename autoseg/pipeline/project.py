@@ -1,0 +1,77 @@
+"""A dataset and its workspace, opened together: what every verb works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoseg.data.dataset import Dataset
+from autoseg.data.layouts import read_dataset
+from autoseg.data.listing import digest_listing
+from autoseg.errors import WorkspaceError
+from autoseg.pipeline.reporting import Reporter
+from autoseg.serialization import parse_record, read_json, write_json
+from autoseg.workspace import Workspace, default_workspace
+
+
+@dataclass(frozen=True)
+class Project:
+    """A dataset, the workspace of its artifacts, and who is told about the work.
+
+    Attributes:
+        dataset: the dataset as it was read.
+        listing: digest of the names, sizes and times of its files, to notice change without reading them.
+        workspace: where artifacts lie.
+        reporter: who is told.
+    """
+
+    dataset: Dataset
+    listing: str
+    workspace: Workspace
+    reporter: Reporter = field(default_factory=Reporter)
+
+
+def open_project(folder: Path, *, workspace: Path | None = None, reporter: Reporter | None = None) -> Project:
+    """Read a dataset, or what was read of it before if none of its files changed since.
+
+    Args:
+        folder: the dataset's folder, in any layout that `data.layouts` knows.
+        workspace: the folder for artifacts; `autoseg_workspace/<dataset name>` in the current folder by default.
+
+    Raises:
+        DatasetError: the folder is no dataset.
+    """
+    folder = Path(folder)
+    reporter = reporter or Reporter()
+    place = Workspace(Path(workspace)) if workspace else default_workspace(folder.resolve().name)
+    reporter.say(f"Workspace: {place.root}")
+    listing = digest_listing(folder)
+    known = _read_known(place, listing)
+    if known is not None:
+        return Project(known, listing, place, reporter)
+    dataset = read_dataset(folder)
+    for note in dataset.notes:
+        reporter.say(note)
+    write_json(place.dataset, {"listing": listing, "dataset": dataset})
+    return Project(dataset, listing, place, reporter)
+
+
+def _read_known(workspace: Workspace, listing: str) -> Dataset | None:
+    if not workspace.dataset.is_file():
+        return None
+    content = read_json(workspace.dataset)
+    if content.get("listing") != listing:
+        return None
+    return parse_record(Dataset, content["dataset"], where=str(workspace.dataset))
+
+
+def read_model_dataset(workspace: Workspace) -> Dataset:
+    """The dataset that a workspace's models were trained on, as it was read then; its files need not be there.
+
+    Raises:
+        WorkspaceError: the folder is no workspace.
+    """
+    if not workspace.dataset.is_file():
+        raise WorkspaceError(f"{workspace.root}: is neither a workspace (no dataset.json of autoseg) nor a dataset.")
+    content = read_json(workspace.dataset)
+    return parse_record(Dataset, content.get("dataset"), where=str(workspace.dataset), error=WorkspaceError)

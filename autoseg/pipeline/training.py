@@ -1,0 +1,91 @@
+"""The `train` verb: plan and preprocess what is missing, then train the folds that were asked for, one after the other."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from autoseg.evaluation.report import Report
+from autoseg.pipeline.folds import FoldOrder, train_fold
+from autoseg.pipeline.preparing import (
+    check_before_use,
+    ensure_plan,
+    ensure_preprocessed,
+    ensure_splits,
+    find_configurations,
+    find_folds,
+)
+from autoseg.pipeline.project import Project
+from autoseg.planning.plan import Length, Plan
+from autoseg.planning.planner import Wishes
+from autoseg.training.schedule import ITERATIONS_PER_EPOCH
+
+MAX_WORKERS = 12  # beyond this, batches are made faster than any single GPU takes them
+
+
+@dataclass(frozen=True)
+class TrainingWishes:
+    """What a person asked `train` for.
+
+    Attributes:
+        planning: budget and network, for a plan that is still to be made, and the length of training.
+        configurations, folds: names and numbers; the plan's first choice and every fold if empty.
+        device, restart, n_workers, seed: see `folds.FoldOrder`.
+    """
+
+    planning: Wishes = field(default_factory=Wishes)
+    configurations: tuple[str, ...] = ()
+    folds: tuple[str, ...] = ()
+    device: str = "auto"
+    restart: bool = False
+    n_workers: int | None = None
+    seed: int = 0
+
+
+def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int], Report]:
+    """Train and validate folds. Returns the validation report of each configuration and fold.
+
+    Raises:
+        UsageError: a configuration or a fold does not exist.
+        WorkspaceError, PlanError, DatasetError, ResourceError: see the steps.
+    """
+    plan = ensure_plan(project, wishes.planning, device=wishes.device)
+    check_before_use(project, plan)
+    names = find_configurations(plan, wishes.configurations)
+    splits = ensure_splits(project, plan)
+    folds = find_folds(splits, wishes.folds)
+    stores = ensure_preprocessed(project, plan, names)
+    orders = [
+        FoldOrder(
+            plan=plan,
+            configuration=name,
+            fold=fold,
+            split=splits[fold],
+            store=stores[name],
+            run=project.workspace.run(name, fold),
+            length=choose_length(plan, name, wishes.planning),
+            device=wishes.device,
+            n_workers=count_workers(wishes.n_workers),
+            restart=wishes.restart,
+            seed=wishes.seed + fold,
+        )
+        for name in names
+        for fold in folds
+    ]
+    return {(order.configuration, order.fold): train_fold(project, order) for order in orders}
+
+
+def choose_length(plan: Plan, configuration: str, wishes: Wishes) -> Length:
+    """The length that was asked for, or the plan's own."""
+    if wishes.train_time_s is not None:
+        return Length(train_time_s=wishes.train_time_s)
+    if wishes.n_epochs is not None:
+        return Length(n_iterations=wishes.n_epochs * ITERATIONS_PER_EPOCH, iterations_per_epoch=ITERATIONS_PER_EPOCH)
+    return plan.find_configuration(configuration).length.value
+
+
+def count_workers(wanted: int | None) -> int:
+    """Processes that make batches: as asked, or one per core that training leaves free, and at least one."""
+    if wanted is not None:
+        return wanted
+    return max(1, min(MAX_WORKERS, (os.cpu_count() or 1) - 1))

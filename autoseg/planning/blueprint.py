@@ -1,0 +1,49 @@
+"""Which parameters are the same for every dataset? (the fixed ones)
+
+Source: nnU-Net's training as in Isensee et al., Nature Methods 2021. Also the names that a plan may use: the rooms that
+give them meaning import torch or scipy, so the names stand here, where planning and validation can read them.
+"""
+
+from __future__ import annotations
+
+from autoseg.decision import Decision, fixed
+from autoseg.planning.plan import Loss
+
+NETWORKS = ("plain_unet", "residual_unet")  # networks.build.NETWORKS
+NORMALIZATION_SCHEMES = ("ct", "zscore", "rescale", "rgb", "none")  # preprocessing.normalizing.SCHEMES
+OPTIMIZERS = ("sgd", "adamw")  # training.state.OPTIMIZERS
+SCHEDULES = ("polynomial", "cosine", "constant")  # training.schedule.SCHEDULES
+LOSS_TERMS = ("cross_entropy", "soft_dice")  # training.losses.TERMS
+
+ITERATIONS_PER_EPOCH = 250  # borrowed
+N_FOLDS = 5  # borrowed
+FOREGROUND_SHARE = 0.33  # of the patches are centred on a foreground voxel; borrowed
+
+
+def fix_n_folds(n_cases: int) -> Decision[int]:
+    """Folds of the cross-validation; a dataset of fewer cases has one fold per case."""
+    if n_cases >= N_FOLDS:
+        return fixed(N_FOLDS, f"{N_FOLDS} folds, as published with nnU-Net")
+    return Decision(
+        value=max(n_cases, 2),
+        reason=f"one fold per case, because there are fewer than {N_FOLDS} cases",
+        inputs={"n_cases": n_cases},
+    )
+
+
+def fix_loss() -> Decision[Loss]:
+    """What training minimises."""
+    return fixed(
+        Loss(terms={"cross_entropy": 1.0, "soft_dice": 1.0}),
+        "cross-entropy for smooth gradients plus soft Dice for the measure itself, at every decoder stage; published",
+    )
+
+
+def fix_foreground_share() -> Decision[float]:
+    """Share of training patches that are centred on foreground."""
+    return fixed(FOREGROUND_SHARE, "a third of the patches show foreground for certain; published value")
+
+
+def fix_mirroring_axes(n_dimensions: int) -> Decision[tuple[int, ...]]:
+    """Axes that are flipped in training, and at prediction."""
+    return fixed(tuple(range(n_dimensions)), "all axes; leave one out where left and right labels must not be mixed up")

@@ -1,0 +1,171 @@
+"""How do logits on the network grid become a segmentation on the original grid, in bounded memory?
+
+Source: Isensee et al., Nature Methods 2021; method part 5: resample the logits, then take the largest. Resampling is a
+matrix per axis, so any block of the result can be computed from the few network rows that its own matrix rows use. The
+result is made block by block: memory does not grow with the volume, and more labels mean smaller blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoseg.data.labels import LABEL_DTYPE
+from autoseg.errors import UsageError
+from autoseg.planning.plan import Resampling
+from autoseg.preprocessing.preprocess import Placement
+from autoseg.preprocessing.resampling import Matrices, apply_matrices, axis_orders, compute_matrices, find_band
+
+SLAB_BYTES = 2**28  # working memory of one block
+BYTES_PER_LOGIT = 16  # float32, at the peak: two stages of resampling, a member's probabilities, and their sum
+PROBABILITY_DTYPE = np.float16
+
+Array = np.ndarray
+Rows = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one configuration says about a case.
+
+    Attributes:
+        logits: float32 (K, *network shape) in axis order.
+        placement: where the network grid lies in the original image.
+        resampling: the spline orders; logits follow `logits_order`, and `separate_order` along the placement's axis.
+    """
+
+    logits: Array
+    placement: Placement
+    resampling: Resampling
+
+    @property
+    def n_labels(self) -> int:
+        return len(self.logits)
+
+    def compute_matrices(self) -> Matrices:
+        """The maps from the network grid to the crop, one per axis."""
+        orders = axis_orders(self.resampling.logits_order, self.placement.separate_axis, self.resampling.separate_order)
+        return compute_matrices(self.logits.shape[1:], self.placement.cropped_shape, orders)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A prediction on the original grid.
+
+    Attributes:
+        segmentation: int16 (Z, Y, X); background outside the crop.
+        probabilities: float16 (K, Z, Y, X) if they were asked for; background is 1 outside the crop.
+    """
+
+    segmentation: Array
+    probabilities: Array | None = None
+
+
+def restore(members: Sequence[Member], *, keep_probabilities: bool = False, slab_bytes: int = SLAB_BYTES) -> Restored:
+    """Bring the members' predictions to the original grid and combine them into one segmentation.
+
+    One member: the label with the largest resampled logit. Several: the label with the largest mean probability. Of
+    equal values the smaller label wins.
+
+    Args:
+        members: of one case and one crop; their network grids may differ.
+        keep_probabilities: whether to return them too; they take 2 bytes per label and original voxel.
+        slab_bytes: working memory beside members and result; one row of the crop is the least that is worked on.
+
+    Raises:
+        UsageError: the members are not of one case, or know different labels.
+    """
+    _require_one_case(members)
+    placement, n_labels = members[0].placement, members[0].n_labels
+    restored = _make_background(placement, n_labels, keep_probabilities)
+    segmentation = _view_crop(restored.segmentation, placement)
+    probabilities = None if restored.probabilities is None else _view_crop(restored.probabilities, placement)
+    matrices = [member.compute_matrices() for member in members]
+    are_needed = keep_probabilities or len(members) > 1
+    for rows in split_into_blocks(placement.cropped_shape, slab_bytes // (BYTES_PER_LOGIT * n_labels)):
+        logits = (_resample_block(member.logits, maps, rows) for member, maps in zip(members, matrices, strict=True))
+        block = _average_probabilities(logits, len(members)) if are_needed else next(logits)
+        segmentation[rows] = find_largest(block)
+        if probabilities is not None:
+            probabilities[(slice(None), *rows)] = block
+    return restored
+
+
+def split_into_blocks(shape: Sequence[int], max_voxels: int) -> Iterator[Rows]:
+    """Cut a volume along its first axis, and along its second where one plane is too much; each block has >= 1 row."""
+    first, second, third = shape
+    n_second = min(second, max(1, max_voxels // third))
+    n_first = min(first, max(1, max_voxels // (second * third))) if n_second == second else 1
+    for a in range(0, first, n_first):
+        for b in range(0, second, n_second):
+            yield slice(a, min(a + n_first, first)), slice(b, min(b + n_second, second))
+
+
+def find_largest(values: Array) -> Array:
+    """The index of the largest value along the first axis, the smaller of equals; faster there than numpy's argmax."""
+    largest = values[0].copy()
+    result = np.zeros(largest.shape, dtype=LABEL_DTYPE)
+    for label in range(1, len(values)):
+        larger = values[label] > largest
+        result[larger] = label
+        np.maximum(largest, values[label], out=largest)
+    return result
+
+
+def _resample_block(logits: Array, matrices: Matrices, rows: Rows) -> Array:
+    """A block (K, ...) of the crop, from the network rows that its matrix rows use."""
+    parts = list(matrices)
+    for axis, wanted in enumerate(rows):
+        matrix = matrices[axis]
+        used = wanted if matrix is None else find_band(matrix[wanted])
+        parts[axis] = None if matrix is None else matrix[wanted, used]
+        logits = logits[(slice(None),) * (axis + 1) + (used,)]
+    return apply_matrices(np.ascontiguousarray(logits, dtype=np.float32), tuple(parts))
+
+
+def _average_probabilities(logits: Iterator[Array], n_members: int) -> Array:
+    """Mean softmax over the members, which are resampled one after the other."""
+    total = _to_probabilities(next(logits))
+    for block in logits:
+        total += _to_probabilities(block)
+    if n_members > 1:
+        total /= n_members
+    return total
+
+
+def _to_probabilities(logits: Array) -> Array:
+    """Softmax over the first axis."""
+    values: Array = logits - logits.max(axis=0)
+    np.exp(values, out=values)
+    values /= values.sum(axis=0)
+    return values
+
+
+def _make_background(placement: Placement, n_labels: int, keep_probabilities: bool) -> Restored:
+    segmentation = np.zeros(placement.original_shape, dtype=LABEL_DTYPE)
+    if not keep_probabilities:
+        return Restored(segmentation)
+    probabilities = np.zeros((n_labels, *placement.original_shape), dtype=PROBABILITY_DTYPE)
+    probabilities[0] = 1
+    return Restored(segmentation, probabilities)
+
+
+def _view_crop(volume: Array, placement: Placement) -> Array:
+    """The crop of an original volume as a view in axis order: what is written there lands in its place."""
+    leading = volume.ndim - 3
+    crop = volume[(slice(None),) * leading + placement.slices]
+    return crop.transpose(*range(leading), *(leading + axis for axis in placement.axis_order))
+
+
+def _require_one_case(members: Sequence[Member]) -> None:
+    first = members[0]
+    crop = (first.placement.original_shape, first.placement.box, first.placement.axis_order, first.n_labels)
+    for member in members[1:]:
+        other = (member.placement.original_shape, member.placement.box, member.placement.axis_order, member.n_labels)
+        if other != crop:
+            raise UsageError(
+                f"An ensemble's members must predict the same crop and labels, expected {crop}, but one has {other}. "
+                "Combine configurations of one plan."
+            )

@@ -1,0 +1,203 @@
+"""How are the cases of a dataset preprocessed, doing only what is missing and never hanging?
+
+Each case is decoded once for all configurations. With several workers, every worker is a process of its own that takes
+one case at a time, so that when one dies (most often for lack of memory) the case it died on is known.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from autoseg.data.case import read_case
+from autoseg.data.dataset import Case, Dataset
+from autoseg.data.image_io import read_header
+from autoseg.errors import ResourceError
+from autoseg.planning.plan import Plan
+from autoseg.preprocessing.preprocess import align, compute_network_shape, prepare
+from autoseg.preprocessing.store import has_case, write_case
+from autoseg.serialization import digest, digest_file
+
+BYTES_PER_VOXEL = 40  # per channel at the peak: decoded, normalised, and two copies while resampling; a mask, weights
+SHARE_OF_FREE_MEMORY = 0.7
+CASES_PER_WORKER = 4  # fewer do not repay starting a process, which takes about a second
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)
+MEMINFO = Path("/proc/meminfo")
+
+Progress = Callable[[int, int], None]
+
+
+def preprocess_cases(
+    dataset: Dataset,
+    plan: Plan,
+    folders: Mapping[str, Path],
+    *,
+    sources: Mapping[str, Mapping[str, str]] | None = None,
+    n_workers: int | None = None,
+    on_progress: Progress | None = None,
+) -> int:
+    """Store what is missing of a dataset's annotated cases for these configurations.
+
+    Args:
+        dataset: its `cases`; test cases are left alone.
+        plan: how.
+        folders: where the data of each configuration lie, by configuration name.
+        sources: digest of each input file by name, by case id, where they are known (`CaseFacts.files`); the files are
+            read for it otherwise.
+        n_workers: processes; 1 works in this one; None derives it from free memory, cores and the number of cases.
+        on_progress: called with (cases stored, cases in all) after each case.
+
+    Returns:
+        the number of cases that were not stored yet.
+
+    Raises:
+        ResourceError: a worker died or ran out of memory; names the case. What was stored before stays.
+        DatasetError, NumericalError: a case that cannot be read.
+    """
+    known = sources or {}
+    tasks = [
+        Task(case, digest(known.get(case.id) or digest_files(case)), dict(folders), plan) for case in dataset.cases
+    ]
+    missing = [task for task in tasks if task.missing]
+    if n_workers is None:
+        n_workers = choose_n_workers([task.case for task in missing], plan)
+    finished = _run_here(missing) if min(n_workers, len(missing)) <= 1 else _run_in_workers(missing, n_workers)
+    n_stored = len(tasks) - len(missing)
+    for count, _ in enumerate(finished, start=n_stored + 1):
+        if on_progress is not None:
+            on_progress(count, len(tasks))
+    return len(missing)
+
+
+def digest_files(case: Case) -> dict[str, str]:
+    """Name a case's input files by their content, in their order."""
+    files = [*case.images, *([case.segmentation] if case.segmentation else [])]
+    return {f"{position} {path.name}": digest_file(path) for position, path in enumerate(files)}
+
+
+def choose_n_workers(cases: Sequence[Case], plan: Plan) -> int:
+    """As many processes as cores, cases and free memory bear, at least one."""
+    if len(cases) < 2 * CASES_PER_WORKER:
+        return 1
+    largest = max(estimate_case_bytes(case, plan) for case in cases)
+    bearable = int(SHARE_OF_FREE_MEMORY * measure_free_memory() / largest)
+    return max(1, min(bearable, count_cores(), len(cases) // CASES_PER_WORKER))
+
+
+def estimate_case_bytes(case: Case, plan: Plan) -> int:
+    """Peak memory of preprocessing a case, from its header: 40 bytes per voxel and channel of its largest grid."""
+    geometry = read_header(case.images[0]).geometry
+    order = plan.axis_order.value
+    shape = (geometry.shape[order[0]], geometry.shape[order[1]], geometry.shape[order[2]])
+    spacing = (geometry.spacing[order[0]], geometry.spacing[order[1]], geometry.spacing[order[2]])
+    targets = [configuration.spacing_mm.value for configuration in plan.configurations.values()]
+    grids = [shape, *(compute_network_shape(shape, spacing, target) for target in targets)]
+    return BYTES_PER_VOXEL * len(plan.channels) * max(z * y * x for z, y, x in grids)
+
+
+def measure_free_memory() -> int:
+    """Bytes that new processes can take without swapping."""
+    if MEMINFO.is_file():
+        for line in MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """One case, and where its preprocessed forms belong."""
+
+    case: Case
+    source: str
+    folders: dict[str, Path]
+    plan: Plan
+
+    @property
+    def missing(self) -> list[str]:
+        """Configurations that the case is not stored for."""
+        return [name for name, folder in self.folders.items() if not has_case(folder, self.case.id, self.source)]
+
+
+def preprocess_case(task: Task) -> None:
+    """Read a case once, then prepare and store it for every configuration that lacks it."""
+    loaded = read_case(task.case, labels=task.plan.labels, n_channels=len(task.plan.channels))
+    aligned = align(loaded.image, loaded.segmentation, loaded.geometry.spacing, task.plan)
+    del loaded
+    for name in task.missing:
+        configuration = task.plan.find_configuration(name)
+        patch_size = configuration.patch_size.value
+        prepared = prepare(aligned, configuration)
+        write_case(task.folders[name], task.case.id, prepared, source=task.source, patch_size=patch_size)
+
+
+def _run_here(tasks: Sequence[Task]) -> Iterator[None]:
+    for task in tasks:
+        try:
+            preprocess_case(task)
+        except MemoryError:
+            raise _give_up(task, "memory ran out") from None
+        yield
+
+
+def _run_in_workers(tasks: Sequence[Task], n_workers: int) -> Iterator[None]:
+    """Give each process one task at a time; after a failure the others finish theirs, and then it is told."""
+    from loky import ProcessPoolExecutor
+
+    environment = dict.fromkeys(THREAD_VARIABLES, str(max(1, count_cores() // n_workers)))
+    workers = [ProcessPoolExecutor(max_workers=1, env=environment) for _ in range(min(n_workers, len(tasks)))]
+    waiting = iter(tasks)
+    try:
+        busy = {
+            worker.submit(preprocess_case, task): (worker, task) for worker, task in zip(workers, waiting, strict=False)
+        }
+        while busy:
+            finished, _ = wait(busy, return_when=FIRST_COMPLETED)
+            for future in finished:
+                worker, task = busy.pop(future)
+                _collect(future, task)
+                yield
+                busy.update({worker.submit(preprocess_case, task): (worker, task) for task in islice(waiting, 1)})
+    finally:
+        for worker in workers:
+            worker.shutdown(wait=True)
+
+
+def _collect(future: Future[None], task: Task) -> None:
+    try:
+        future.result()
+    except BrokenExecutor:
+        _remove_traces(task)
+        raise _give_up(task, "its worker process died, most likely for lack of memory") from None
+    except MemoryError:
+        raise _give_up(task, "memory ran out") from None
+
+
+def _remove_traces(task: Task) -> None:
+    """Remove what a killed process was writing: no other process works on its case."""
+    for folder in task.folders.values():
+        for unfinished in folder.glob(f".writing-*/{task.case.id}.*"):
+            shutil.rmtree(unfinished.parent, ignore_errors=True)
+
+
+def _give_up(task: Task, why: str) -> ResourceError:
+    need_gb = estimate_case_bytes(task.case, task.plan) / 1e9
+    return ResourceError(
+        f"Preprocessing case {task.case.id}: {why}. It needs about {need_gb:.1f} GB per worker; "
+        "use fewer workers or free memory, then run again: finished cases are kept."
+    )

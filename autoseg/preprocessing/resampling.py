@@ -1,0 +1,181 @@
+"""How does a volume move to another grid, fast and in little memory?
+
+Spline interpolation on a regular grid is linear and separable: along one axis it is a matrix (n_out, n_in), prefilter
+and boundary included, and a volume is resampled by one matrix product per axis. The matrices are read off
+`scipy.ndimage.zoom` (grid mode, boundary `nearest`), so that the values are its own; nnU-Net's way through
+`skimage.transform.resize` calls the same zoom. No anti-aliasing, as there. Spline order 0 to 3; 0 is nearest neighbour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+NEGLIGIBLE_WEIGHT = 1e-8  # below float32's resolution of a weighted mean; a cubic spline decays to it within 15 voxels
+ROWS_AT_ONCE = 64  # a block of matrix rows sees a narrow band of columns: less arithmetic, still large products
+TIE = 1e-6  # label weights nearer than this are equal: float32 sums of one and the same fraction differ by less
+
+Array = np.ndarray
+Matrices = tuple[Array | None, ...]
+Slices = tuple[slice, ...]
+
+
+def resample(
+    volume: Array, new_shape: Sequence[int], order: int, *, separate_axis: int | None = None, separate_order: int = 0
+) -> Array:
+    """Interpolate a volume on another grid of the same extent.
+
+    Args:
+        volume: (Z, Y, X), any real type.
+        new_shape: voxels per axis of the result.
+        order: spline order 0..3.
+        separate_axis: the axis that is interpolated with `separate_order` instead, None for no such axis.
+        separate_order: 0 takes the nearest slice, at `scale * (i + 0.5) - 0.5`.
+
+    Returns:
+        float32 array of `new_shape` within the range of the input: a spline's overshoot is clipped.
+    """
+    volume = np.ascontiguousarray(volume, dtype=np.float32)
+    if volume.shape == tuple(new_shape):
+        return volume.copy()
+    low, high = volume.min(), volume.max()
+    middle = low / 2 + high / 2  # taken off, so that a large offset does not eat float32's digits
+    matrices = compute_matrices(volume.shape, new_shape, axis_orders(order, separate_axis, separate_order))
+    result = apply_matrices(volume - middle, matrices)
+    result += middle
+    clipped: Array = np.clip(result, low, high, out=result)
+    return clipped
+
+
+def resample_labels(
+    segmentation: Array,
+    new_shape: Sequence[int],
+    order: int = 1,
+    *,
+    separate_axis: int | None = None,
+    separate_order: int = 0,
+) -> Array:
+    """Interpolate the mask of every label and let each voxel take the label that weighs most.
+
+    One label at a time, inside its bounding box, with a running maximum: memory does not grow with the number of
+    labels. Of equal weights the smaller label wins; `IGNORED` is a label like the others and the smallest.
+
+    Args:
+        segmentation: (Z, Y, X) integer array.
+        new_shape, order, separate_axis, separate_order: as for `resample`.
+
+    Returns:
+        array of `new_shape` and the input's type; it holds no label that the input does not hold.
+    """
+    if segmentation.shape == tuple(new_shape):
+        return segmentation.copy()
+    matrices = compute_matrices(segmentation.shape, new_shape, axis_orders(order, separate_axis, separate_order))
+    heaviest = np.zeros(new_shape, dtype=np.float32)
+    result = np.full(new_shape, segmentation.min(), dtype=segmentation.dtype)
+    for label, box in find_label_boxes(segmentation):
+        reached, parts = _restrict(matrices, box)
+        weights = apply_matrices((segmentation[box] == label).astype(np.float32), parts)
+        heavier = weights > heaviest[reached] + TIE
+        np.copyto(heaviest[reached], weights, where=heavier)
+        result[reached][heavier] = label
+    return result
+
+
+def find_label_boxes(segmentation: Array) -> Iterator[tuple[int, Slices]]:
+    """Yield every label of a segmentation with its bounding box, smallest label first."""
+    from scipy import ndimage
+
+    lowest = int(segmentation.min())
+    boxes = ndimage.find_objects(segmentation.astype(np.int32) - (lowest - 1))
+    for code, box in enumerate(boxes):
+        if box is not None:
+            yield code + lowest, box
+
+
+def axis_orders(order: int, separate_axis: int | None, separate_order: int) -> tuple[int, int, int]:
+    """Spline order along each of three axes."""
+    first, second, third = (separate_order if axis == separate_axis else order for axis in range(3))
+    return (first, second, third)
+
+
+def compute_matrices(shape: Sequence[int], new_shape: Sequence[int], orders: Sequence[int]) -> Matrices:
+    """One interpolation matrix per axis; None where the axis keeps its voxels."""
+    return tuple(
+        None if n_in == n_out else compute_matrix(n_in, n_out, order)
+        for n_in, n_out, order in zip(shape, new_shape, orders, strict=True)
+    )
+
+
+@lru_cache(maxsize=64)
+def compute_matrix(n_in: int, n_out: int, order: int) -> Array:
+    """The linear map (n_out, n_in) of spline interpolation along an axis: column j is what an impulse at j becomes."""
+    from scipy import ndimage
+
+    matrix = np.empty((n_out, n_in), dtype=np.float32)
+    impulse = np.zeros(n_in)
+    for j in range(n_in):
+        impulse[j] = 1.0
+        matrix[:, j] = ndimage.zoom(impulse, n_out / n_in, order=order, mode="nearest", grid_mode=True)
+        impulse[j] = 0.0
+    matrix[np.abs(matrix) < NEGLIGIBLE_WEIGHT] = 0.0
+    matrix.setflags(write=False)
+    return matrix
+
+
+def apply_matrices(volume: Array, matrices: Matrices) -> Array:
+    """Multiply a float32 array by one matrix per trailing axis, shrinking axes first to keep intermediates small.
+
+    Args:
+        volume: (..., n_in_0, n_in_1, n_in_2), any number of leading axes.
+        matrices: (n_out, n_in) or None for each of the trailing axes.
+    """
+    leading = volume.ndim - len(matrices)
+    growth = {axis: matrix.shape[0] / matrix.shape[1] for axis, matrix in enumerate(matrices) if matrix is not None}
+    for axis in sorted(growth, key=growth.__getitem__):
+        matrix = matrices[axis]
+        assert matrix is not None
+        volume = _apply_along(volume, matrix, leading + axis)
+    return volume
+
+
+def _apply_along(volume: Array, matrix: Array, axis: int) -> Array:
+    before, after = volume.shape[:axis], volume.shape[axis + 1 :]
+    n_out, n_in = matrix.shape
+    n_before, n_after = math.prod(before), math.prod(after)
+    result = np.empty((*before, n_out, *after), dtype=np.float32)
+    is_last = not after
+    source = volume.reshape(n_before, n_in) if is_last else volume.reshape(n_before, n_in, n_after)
+    target = result.reshape(n_before, n_out) if is_last else result.reshape(n_before, n_out, n_after)
+    for start in range(0, n_out, ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        columns = find_band(matrix[rows])
+        if is_last:
+            np.matmul(source[:, columns], matrix[rows, columns].T, out=target[:, rows])
+        else:
+            np.matmul(matrix[rows, columns], source[:, columns], out=target[:, rows])
+    return result
+
+
+def find_band(matrix: Array) -> slice:
+    """The columns that a block of rows uses: from the first non-zero one to the last."""
+    return _span((matrix != 0).any(axis=0))
+
+
+def _restrict(matrices: Matrices, box: Slices) -> tuple[Slices, Matrices]:
+    """The part of the new grid that the voxels of a box reach, and the matrices from the one to the other."""
+    reached: list[slice] = []
+    parts: list[Array | None] = []
+    for matrix, columns in zip(matrices, box, strict=True):
+        rows = columns if matrix is None else _span((matrix[:, columns] != 0).any(axis=1))
+        reached.append(rows)
+        parts.append(None if matrix is None else matrix[rows, columns])
+    return tuple(reached), tuple(parts)
+
+
+def _span(used: np.ndarray | np.bool) -> slice:
+    """From the first True to the last; empty where there is none, as when nearest neighbours jump over a label."""
+    positions = np.flatnonzero(used)
+    return slice(int(positions[0]), int(positions[-1]) + 1) if positions.size else slice(0, 0)

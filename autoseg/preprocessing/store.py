@@ -1,0 +1,233 @@
+"""Where does a preprocessed case lie, so that training reads a random patch without reading the case?
+
+Four files per case: `CASE.image.b2nd` and `CASE.segmentation.b2nd` (blosc2, compressed in small blocks: a patch
+decompresses only the blocks it touches), `CASE.locations.npy` (where each label lies) and, written last,
+`CASE.json`. Without a valid `CASE.json` the case is not there, whatever else lies in the folder.
+
+LZ4 at level 5: on a CT of 20 cases a patch of 40x128x128 is read in 1.6 ms at 82% of the size of float32; Zstandard at
+level 1 needs 4.6 ms at 74% (2-core machine, one thread, memory-mapped).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import blosc2
+import numpy as np
+
+from autoseg.data.labels import IGNORED, LABEL_DTYPE
+from autoseg.errors import AutosegError, DatasetError, WorkspaceError
+from autoseg.preprocessing.preprocess import Placement, Prepared
+from autoseg.preprocessing.resampling import find_label_boxes
+from autoseg.serialization import Record, digest, parse_record, read_json, replacing, write_json
+
+FORMAT = 1
+LOCATIONS_PER_LABEL = 10_000  # enough to start patches anywhere in a label (borrowed from nnU-Net)
+BLOCK = (16, 32, 32)  # 64 KiB of float32: fits the cache of a core
+BLOCK_2D = (1, 64, 64)
+SLICES_PER_CHUNK_2D = 8  # a chunk per slice would make writing four times slower
+PADDING_LABEL = 0  # outside a case is background
+
+Array = np.ndarray
+
+
+class StoredFacts(Record):
+    """What `CASE.json` says.
+
+    Attributes:
+        autoseg_preprocessed: version of this format.
+        id: the case.
+        n_channels, shape: of the stored image, in axis order.
+        spacing_mm: of the network grid, in axis order.
+        placement: the way back to the original image.
+        source: digest of the input files that the case was made from.
+    """
+
+    autoseg_preprocessed: int = FORMAT
+    id: str
+    n_channels: int
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    placement: Placement
+    source: str
+
+
+class StoredCase:
+    """An open case; pixels are read when they are asked for.
+
+    Attributes:
+        facts: what `CASE.json` says.
+        image: lazily read float32 (C, Z, Y, X) in axis order: `case.image[:, 3:9]` reads no more than that.
+        segmentation: lazily read integer (Z, Y, X) in axis order.
+        locations: for each label that has any, up to 10,000 of its voxels as an int32 array (n, 3), memory-mapped.
+    """
+
+    def __init__(self, folder: Path, facts: StoredFacts) -> None:
+        self.facts = facts
+        self.image = _open(folder / f"{facts.id}.image.b2nd")
+        self.segmentation = _open(folder / f"{facts.id}.segmentation.b2nd")
+        self.locations = _split_locations(np.load(folder / f"{facts.id}.locations.npy", mmap_mode="r"))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.facts.shape
+
+    @property
+    def placement(self) -> Placement:
+        return self.facts.placement
+
+    def read_image(self) -> Array:
+        """The whole image, float32 (C, Z, Y, X) in axis order."""
+        return np.asarray(self.image[:])
+
+    def read_patch(self, start: Sequence[int], shape: Sequence[int]) -> tuple[Array, Array]:
+        """Read the box that begins at `start`, which may reach beyond the case on any side.
+
+        Args:
+            start: first voxel in axis order, may be negative.
+            shape: voxels per axis.
+
+        Returns:
+            image float32 (C, *shape) and segmentation int16 (*shape). Beyond the case the image is 0 and the
+            segmentation background: nnU-Net marks these voxels with -1 and then treats them as background.
+        """
+        inside = tuple(_clip(a, n, size) for a, n, size in zip(start, shape, self.shape, strict=True))
+        target = tuple(slice(part.start - a, part.stop - a) for part, a in zip(inside, start, strict=True))
+        image = np.zeros((self.facts.n_channels, *shape), dtype=np.float32)
+        segmentation = np.full(tuple(shape), PADDING_LABEL, dtype=LABEL_DTYPE)
+        if all(part.start < part.stop for part in inside):
+            image[(slice(None), *target)] = self.image[(slice(None), *inside)]
+            segmentation[target] = self.segmentation[inside]
+        return image, segmentation
+
+
+def write_case(
+    folder: Path, case_id: str, prepared: Prepared, *, source: str, patch_size: Sequence[int] | None = None
+) -> None:
+    """Store a prepared case, replacing an older one.
+
+    Args:
+        folder: of one configuration's preprocessed data; made if it is missing.
+        case_id: names the files.
+        prepared: image and segmentation on the network grid.
+        source: digest of the input files.
+        patch_size: what will be read at once (three axes, or two for 2D); chunks are shaped after it.
+
+    Raises:
+        DatasetError: the case has no segmentation.
+    """
+    if prepared.segmentation is None:
+        raise DatasetError(f"{case_id}: has no segmentation to train on. Store annotated cases only.")
+    (folder / f"{case_id}.json").unlink(missing_ok=True)
+    segmentation = prepared.segmentation.astype(_smallest_type(prepared.segmentation))
+    _write_array(folder / f"{case_id}.image.b2nd", prepared.image.astype(np.float32, copy=False), patch_size)
+    _write_array(folder / f"{case_id}.segmentation.b2nd", segmentation, patch_size)
+    with replacing(folder / f"{case_id}.locations.npy") as temporary:
+        np.save(temporary, sample_locations(segmentation, seed=int(digest(case_id), 16)))
+    write_json(folder / f"{case_id}.json", _describe(case_id, prepared, source))
+
+
+def open_case(folder: Path, case_id: str) -> StoredCase:
+    """Open a stored case. Raises WorkspaceError if it is not there or cannot be understood."""
+    path = folder / f"{case_id}.json"
+    if not path.is_file():
+        raise WorkspaceError(f"{folder}: case {case_id} is not preprocessed. Run autoseg preprocess.")
+    return StoredCase(folder, parse_record(StoredFacts, read_json(path), where=str(path), error=WorkspaceError))
+
+
+def has_case(folder: Path, case_id: str, source: str) -> bool:
+    """Whether the case is stored whole, in this format, and was made from exactly these input files."""
+    path = folder / f"{case_id}.json"
+    if not path.is_file():
+        return False
+    try:
+        facts = parse_record(StoredFacts, read_json(path), where=str(path))
+    except AutosegError:
+        return False
+    return facts.autoseg_preprocessed == FORMAT and facts.source == source
+
+
+def sample_locations(segmentation: Array, *, seed: int, limit: int = LOCATIONS_PER_LABEL) -> Array:
+    """Draw up to `limit` voxels of each label 1, 2, ... uniformly and without replacement.
+
+    Returns:
+        int32 (n, 4): label, then position in array order; sorted by label. Background and `IGNORED` are left out.
+    """
+    generator = np.random.default_rng(seed)
+    drawn = [np.empty((0, 4), dtype=np.int32)]
+    for label, box in find_label_boxes(segmentation):
+        if label in (IGNORED, 0):
+            continue
+        inside = segmentation[box] == label
+        flat = np.flatnonzero(inside)
+        if flat.size > limit:
+            flat = np.sort(generator.choice(flat, size=limit, replace=False, shuffle=False))
+        position = [where + part.start for where, part in zip(np.unravel_index(flat, inside.shape), box, strict=True)]
+        drawn.append(np.stack([np.full(flat.size, label), *position], axis=1).astype(np.int32))
+    return np.concatenate(drawn)
+
+
+def choose_chunks(shape: Sequence[int], patch_size: Sequence[int] | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Chunks about as large as a patch, in whole blocks; blocks are what is decompressed at once.
+
+    Args:
+        shape: of the array; its last three axes are spatial, a leading one holds channels, which stay apart.
+        patch_size: three axes, two for 2D, None for the whole case.
+
+    Returns:
+        shapes of a chunk and of a block.
+    """
+    spatial = shape[-3:]
+    is_flat = patch_size is not None and (len(patch_size) == 2 or patch_size[0] == 1)
+    patch = (*(SLICES_PER_CHUNK_2D,) * is_flat, *patch_size[-2 if is_flat else -3 :]) if patch_size else spatial
+    block = tuple(min(n, size) for n, size in zip(BLOCK_2D if is_flat else BLOCK, spatial, strict=True))
+    chunk = tuple(min(size, math.ceil(n / step) * step) for n, step, size in zip(patch, block, spatial, strict=True))
+    leading = (1,) * (len(shape) - 3)
+    return (*leading, *chunk), (*leading, *block)
+
+
+def _write_array(path: Path, array: Array, patch_size: Sequence[int] | None) -> None:
+    chunks, blocks = choose_chunks(array.shape, patch_size)
+    parameters = {"codec": blosc2.Codec.LZ4, "clevel": 5, "typesize": array.dtype.itemsize, "nthreads": 1}
+    with replacing(path) as temporary:
+        contiguous = np.ascontiguousarray(array)
+        blosc2.asarray(contiguous, urlpath=str(temporary), chunks=chunks, blocks=blocks, cparams=parameters)
+
+
+def _open(path: Path) -> Any:
+    """A lazily read array; one thread, because training has workers of its own."""
+    if not path.is_file():
+        raise WorkspaceError(f"{path}: is missing beside its json. Run autoseg preprocess.")
+    return blosc2.open(str(path), mode="r", mmap_mode="r", dparams={"nthreads": 1})
+
+
+def _clip(start: int, length: int, size: int) -> slice:
+    """The part of an interval that lies in 0..size, empty if none does."""
+    first = min(max(0, start), size)
+    return slice(first, max(first, min(start + length, size)))
+
+
+def _split_locations(locations: Array) -> dict[int, Array]:
+    """The rows of each label, which lie together; views, so that nothing is read yet."""
+    labels, n_rows = np.unique(locations[:, 0], return_counts=True)
+    ends = np.cumsum(n_rows)
+    return {int(label): locations[end - n : end, 1:] for label, n, end in zip(labels, n_rows, ends, strict=True)}
+
+
+def _smallest_type(segmentation: Array) -> type[np.signedinteger[Any]]:
+    return np.int8 if int(segmentation.max()) <= np.iinfo(np.int8).max else np.int16
+
+
+def _describe(case_id: str, prepared: Prepared, source: str) -> StoredFacts:
+    n_channels, *shape = prepared.image.shape
+    return StoredFacts(
+        id=case_id,
+        n_channels=n_channels,
+        shape=(shape[0], shape[1], shape[2]),
+        spacing_mm=prepared.spacing_mm,
+        placement=prepared.placement,
+        source=source,
+    )

@@ -1,0 +1,289 @@
+"""How a network is trained: from a plan and a folder of preprocessed cases to a checkpoint.
+
+The loop spends a length (iterations or wall-clock time), saves its state after every epoch and on interruption, and
+continues from it. Source: nnU-Net's training as in Isensee et al. 2021, with everything variable read from the plan.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from autoseg.errors import NumericalError, WorkspaceError
+from autoseg.networks.checkpoint import Checkpoint, write_checkpoint
+from autoseg.planning.plan import Configuration, Length, Plan
+from autoseg.training.batches import Batch, BatchMaker, BatchStream
+from autoseg.training.device import explaining_out_of_memory, measure_peak_memory_gb
+from autoseg.training.history import Epoch, append_epoch, cut_history
+from autoseg.training.losses import compute_loss
+from autoseg.training.schedule import count_epochs, is_epoch_over, learning_rate_at, share_spent
+from autoseg.training.state import TrainingState, read_state, start_state, update_average, write_state
+from autoseg.training.validating import measure_patch_dice
+
+N_BATCHES_AHEAD = 4
+N_VALIDATION_BATCHES = 8  # fixed patches, so that the curve compares epochs and nothing else
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to train, on what, and where to write it.
+
+    Attributes:
+        plan, configuration, fold: what to train.
+        train_ids, validation_ids: cases of the fold; validation may be empty.
+        store: folder of the configuration's preprocessed cases.
+        checkpoint, resume, history, lock: files of the run.
+        length: how long; the plan's own unless a person asked otherwise.
+        device: where.
+        n_workers: processes that make batches; 0 makes them in this one.
+        seed: of weights and batches.
+    """
+
+    plan: Plan
+    configuration: str
+    fold: str
+    train_ids: tuple[str, ...]
+    validation_ids: tuple[str, ...]
+    store: Path
+    checkpoint: Path
+    resume: Path
+    history: Path
+    lock: Path
+    length: Length
+    device: torch.device
+    n_workers: int = 1
+    seed: int = 0
+
+    @property
+    def settings(self) -> Configuration:
+        return self.plan.find_configuration(self.configuration)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one iteration showed, for a progress bar."""
+
+    iteration: int
+    share: float
+    loss: float
+    learning_rate: float
+    spent_s: float
+
+
+def train(
+    job: TrainingJob,
+    *,
+    on_step: Callable[[Step], None] = lambda step: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Checkpoint:
+    """Train to the end of the job's length, from the start or from where an earlier run stopped.
+
+    Args:
+        on_step: called after every iteration.
+        on_epoch: called after every epoch, when its history line and state are on disk.
+
+    Raises:
+        WorkspaceError: another process trains this fold, or the saved state belongs to another plan.
+        NumericalError: the loss became NaN or infinite.
+        ResourceError: the device's memory or a worker gave up.
+    """
+    with _hold(job.lock), explaining_out_of_memory(_describe_holding(job.settings)):
+        state = _start_or_resume(job)
+        checks = _make_validation_batches(job)
+        with BatchStream(_batch_maker(job), start=state.iteration, n_workers=job.n_workers, n_ahead=N_BATCHES_AHEAD) as s:
+            clock = _Clock(state.spent_s)
+            try:
+                while state.epoch < count_epochs(job.length) and share_spent_by(job, state) < 1:
+                    epoch = _run_epoch(job, state, s, checks, clock, on_step)
+                    append_epoch(job.history, epoch)
+                    _save(job, state)
+                    on_epoch(epoch)
+            except KeyboardInterrupt:
+                _save(job, state)
+                raise
+        return _finish(job, state)
+
+
+def share_spent_by(job: TrainingJob, state: TrainingState) -> float:
+    """How much of the job a state has spent, from 0 to 1."""
+    return share_spent(job.length, iteration=state.iteration, spent_s=state.spent_s)
+
+
+class _Clock:
+    """Wall-clock seconds of training, earlier sittings included."""
+
+    def __init__(self, spent_s: float) -> None:
+        self._zero = time.monotonic() - spent_s
+
+    def read(self) -> float:
+        return time.monotonic() - self._zero
+
+
+def _run_epoch(
+    job: TrainingJob,
+    state: TrainingState,
+    batches: BatchStream,
+    checks: Sequence[Batch],
+    clock: _Clock,
+    on_step: Callable[[Step], None],
+) -> Epoch:
+    first, began, waited = state.iteration, clock.read(), batches.waited_s
+    losses: list[float] = []
+    terms: dict[str, float] = {}
+    while True:
+        rate, loss, shown = _run_iteration(job, state, next(batches))
+        state.spent_s = clock.read()
+        losses.append(loss)
+        terms = {name: terms.get(name, 0.0) + value for name, value in shown.items()}
+        on_step(Step(state.iteration, share_spent_by(job, state), loss, rate, state.spent_s))
+        if is_epoch_over(job.length, state.epoch, iteration=state.iteration, spent_s=state.spent_s):
+            break
+    trained_s, n_iterations = state.spent_s - began, state.iteration - first
+    dice = measure_patch_dice(state.average, checks, job.plan.labels, job.device)
+    state.epoch += 1
+    state.spent_s = clock.read()
+    return Epoch(
+        epoch=state.epoch,
+        iteration=state.iteration,
+        spent_s=round(state.spent_s, 3),
+        share=share_spent_by(job, state),
+        learning_rate=rate,
+        loss=sum(losses) / n_iterations,
+        terms={name: value / n_iterations for name, value in terms.items()},
+        validation_dice=dice,
+        iteration_s=trained_s / n_iterations,
+        waiting_share=min((batches.waited_s - waited) / max(trained_s, 1e-9), 1.0),
+        memory_gb=measure_peak_memory_gb(job.device),
+    )
+
+
+def _run_iteration(job: TrainingJob, state: TrainingState, batch: Batch) -> tuple[float, float, dict[str, float]]:
+    """One step of the optimiser. Returns the learning rate, the loss, and its terms."""
+    settings = job.settings.optimizer.value
+    rate = learning_rate_at(share_spent_by(job, state), settings)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    image = torch.from_numpy(batch.image).to(job.device, non_blocking=True)
+    target = torch.from_numpy(batch.segmentation).to(job.device, non_blocking=True).long()
+    state.network.train()
+    with torch.autocast(job.device.type, torch.bfloat16, enabled=computes_in_bfloat16(job.device)):
+        levels = state.network(image)
+    loss, terms = compute_loss(levels, target, job.settings.loss.value, batch_dice=job.settings.batch_dice.value)
+    shown = float(loss.detach())
+    if not math.isfinite(shown):
+        raise NumericalError(_describe_bad_loss(state, batch, shown))
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip_norm)
+    state.optimizer.step()
+    state.iteration += 1
+    update_average(state, settings.ema_decay)
+    return rate, shown, terms
+
+
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Half the memory and twice the speed where the GPU computes in bfloat16; full precision elsewhere."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+
+def _describe_bad_loss(state: TrainingState, batch: Batch, loss: float) -> str:
+    places = "; ".join(f"{place.case_id} at {tuple(place.start)}" for place in batch.places)
+    return (
+        f"The loss of iteration {state.iteration + 1} is {loss}. The batch held patches of: {places}. "
+        "Look for NaN or extreme intensities there, or lower optimizer.learning_rate in the plan."
+    )
+
+
+def _describe_holding(settings: Configuration) -> str:
+    return f"a batch of {settings.batch_size.value} patches of {settings.patch_size.value} ({settings.network.value})"
+
+
+def _start_or_resume(job: TrainingJob) -> TrainingState:
+    state = start_state(
+        job.settings,
+        n_channels=len(job.plan.channels),
+        n_labels=job.plan.labels.n_labels,
+        device=job.device,
+        seed=job.seed,
+    )
+    if job.resume.is_file():
+        content = read_state(job.resume, state)
+        if content.get("configuration_digest") != job.settings.digest:
+            raise WorkspaceError(
+                f"{job.resume}: this fold was begun under another plan. Continue with that plan, or start over "
+                "with --restart."
+            )
+    cut_history(job.history, state.epoch)
+    return state
+
+
+def _save(job: TrainingJob, state: TrainingState) -> None:
+    write_state(job.resume, state, {"configuration_digest": job.settings.digest, "seed": job.seed})
+
+
+def _finish(job: TrainingJob, state: TrainingState) -> Checkpoint:
+    facts: dict[str, Any] = {
+        "iterations": state.iteration,
+        "spent_s": round(state.spent_s, 1),
+        "seed": job.seed,
+        "device": str(job.device),
+        "torch": torch.__version__,
+        "train_ids": list(job.train_ids),
+        "validation_ids": list(job.validation_ids),
+    }
+    checkpoint = Checkpoint(state.average.state_dict(), job.plan, job.configuration, job.fold, facts)
+    write_checkpoint(job.checkpoint, checkpoint)
+    job.resume.unlink(missing_ok=True)
+    return checkpoint
+
+
+def _batch_maker(job: TrainingJob) -> BatchMaker:
+    settings = job.settings
+    return BatchMaker(
+        folder=job.store,
+        case_ids=job.train_ids,
+        patch_size=settings.patch_size.value,
+        batch_size=settings.batch_size.value,
+        foreground_share=settings.foreground_share.value,
+        augmentation=settings.augmentation.value,
+        mirroring_axes=settings.mirroring_axes.value,
+        seed=job.seed,
+    )
+
+
+def _make_validation_batches(job: TrainingJob) -> list[Batch]:
+    """Fixed patches of cases that the fold does not train on, without augmentation."""
+    if not job.validation_ids:
+        return []
+    settings = job.settings
+    maker = BatchMaker(
+        folder=job.store,
+        case_ids=job.validation_ids,
+        patch_size=settings.patch_size.value,
+        batch_size=settings.batch_size.value,
+        foreground_share=settings.foreground_share.value,
+        augmentation=None,
+        mirroring_axes=(),
+        seed=job.seed,
+    )
+    return [maker.make(index) for index in range(N_VALIDATION_BATCHES)]
+
+
+@contextmanager
+def _hold(lock: Path) -> Iterator[None]:
+    """Refuse a second process on the same fold; the lock ends with the process, however that ends."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    holder = FileLock(lock)
+    try:
+        with holder.acquire(timeout=0):
+            yield
+    except Timeout:
+        raise WorkspaceError(f"{lock.parent}: another process is training this fold. Wait for it, or stop it.") from None

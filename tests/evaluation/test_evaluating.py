@@ -1,0 +1,161 @@
+"""Cases and folders are scored as defined; nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoseg.data.geometry import Geometry
+from autoseg.data.image_io import write_segmentation
+from autoseg.data.labels import IGNORED, Labels
+from autoseg.errors import DatasetError
+from autoseg.evaluation.evaluating import evaluate_case, evaluate_folders, make_report, summarise
+from autoseg.evaluation.report import CaseScores
+
+LABELS = Labels(names=("background", "liver", "tumour"), values=(0, 1, 2))
+GEOMETRY = Geometry(shape=(3, 5, 8), spacing=(4.0, 2.0, 0.5))
+
+
+def boxes(shift: int = 0, *, tumour: bool = True) -> np.ndarray:
+    segmentation = np.zeros(GEOMETRY.shape, np.int16)
+    segmentation[:, 1:3, shift : shift + 4] = 1
+    segmentation[1, 4, 2:6] = 2 if tumour else 0
+    return segmentation
+
+
+def score(reference: np.ndarray, predicted: np.ndarray | None, case_id: str = "x") -> CaseScores:
+    return evaluate_case(reference, predicted, labels=LABELS, voxel_volume_ml=GEOMETRY.voxel_volume_ml, case_id=case_id)
+
+
+def write(folder: Path, **segmentations: np.ndarray) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for case_id, segmentation in segmentations.items():
+        write_segmentation(folder / f"{case_id}.nii.gz", segmentation, GEOMETRY)
+    return folder
+
+
+def test_scores_of_a_shifted_box() -> None:
+    scores = score(boxes(), boxes(shift=1)).labels
+    assert scores["liver"].dice == pytest.approx(3 / 4)
+    assert scores["liver"].reference_ml == pytest.approx(24 * 0.004)
+    assert scores["tumour"].dice == 1
+
+
+def test_volume_error_is_predicted_minus_reference() -> None:
+    scores = score(boxes(), boxes(tumour=False)).labels["tumour"]
+    assert scores.volume_error_ml == pytest.approx(-4 * 0.004)
+    assert (scores.dice, scores.recall) == (0, 0)
+
+
+def test_label_that_is_nowhere_is_not_counted() -> None:
+    case = score(boxes(tumour=False), boxes(tumour=False))
+    assert math.isnan(case.labels["tumour"].dice)
+    assert case.mean_dice == 1
+
+
+def test_missing_prediction_scores_zero_even_where_nothing_was_to_be_found() -> None:
+    case = score(boxes(tumour=False), None)
+    assert case.is_missing
+    assert [scores.dice for scores in case.labels.values()] == [0, 0]
+
+
+def test_unannotated_voxels_do_not_count() -> None:
+    reference = boxes()
+    reference[:, :, 4:] = IGNORED
+    assert score(reference, boxes(shift=1)).labels["liver"].dice == pytest.approx(2 * 18 / (24 + 18))
+
+
+def test_unequal_shapes_name_the_case() -> None:
+    with pytest.raises(DatasetError, match=r"case x: .*shape"):
+        score(boxes(), boxes()[:2])
+
+
+def test_mean_is_over_labels_of_means_over_cases() -> None:
+    """Case a: liver 1, tumour not counted; case b: liver 3/4, tumour 1; the mean over all cells would be 11/12."""
+    cases = [score(boxes(tumour=False), boxes(tumour=False), "a"), score(boxes(), boxes(shift=1), "b")]
+    report = make_report(cases[::-1], LABELS)
+    assert report.mean_dice == pytest.approx((7 / 8 + 1) / 2)
+    assert report.summary["tumour"]["dice"].n == 1
+    assert [case.case_id for case in report.cases] == ["a", "b"]
+
+
+def test_summary_agrees_with_numpy() -> None:
+    values = np.random.default_rng(0).random(9)
+    summary = summarise([*values, math.nan])
+    expected = (values.mean(), np.median(values), values.std(ddof=1), 9)
+    assert (summary.mean, summary.median, summary.std, summary.n) == pytest.approx(expected)
+
+
+def test_folders_are_matched_by_stem_and_misses_are_named(tmp_path: Path) -> None:
+    reference = write(tmp_path / "reference", a=boxes(), b=boxes())
+    predicted = write(tmp_path / "predicted", a=boxes(), c=boxes())
+    (predicted / "report.json").write_text("{}")
+    report = evaluate_folders(reference, predicted, LABELS)
+    assert (report.missing, report.without_reference) == (("b",), ("c.nii.gz",))
+    assert report.mean_dice == pytest.approx(0.5)
+
+
+def test_labels_come_from_the_dataset_above(tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "liver": 1, "tumour": 2}}))
+    reference = write(tmp_path / "labelsTr", a=boxes())
+    assert list(evaluate_folders(reference, reference).summary) == ["liver", "tumour"]
+
+
+def test_labels_come_from_the_references_otherwise(tmp_path: Path) -> None:
+    reference = write(tmp_path / "reference", a=boxes() * 100)
+    assert list(evaluate_folders(reference, reference).summary) == ["label 100", "label 200"]
+
+
+def test_pair_of_files_may_have_any_names(tmp_path: Path) -> None:
+    folder = write(tmp_path, expert=boxes(), network=boxes(shift=1))
+    report = evaluate_folders(folder / "expert.nii.gz", folder / "network.nii.gz", LABELS)
+    assert [case.case_id for case in report.cases] == ["expert"]
+    assert report.summary["liver"]["dice"].mean == pytest.approx(3 / 4)
+
+
+def test_only_wanted_cases_are_scored(tmp_path: Path) -> None:
+    reference = write(tmp_path / "reference", a=boxes(), b=boxes())
+    predicted = write(tmp_path / "predicted", a=boxes())
+    assert evaluate_folders(reference, predicted, LABELS, case_ids=["a"]).n_cases == 1
+    with pytest.raises(DatasetError, match="no reference segmentation for z"):
+        evaluate_folders(reference, predicted, LABELS, case_ids=["z"])
+
+
+def test_other_geometry_is_one_clear_line(tmp_path: Path) -> None:
+    reference = write(tmp_path / "reference", a=boxes())
+    (tmp_path / "predicted").mkdir()
+    moved = Geometry(shape=GEOMETRY.shape, spacing=(4.0, 2.0, 0.7))
+    write_segmentation(tmp_path / "predicted" / "a.nii.gz", boxes(), moved)
+    with pytest.raises(DatasetError, match=r"a\.nii\.gz: does not lie on its reference.*spacing"):
+        evaluate_folders(reference, tmp_path / "predicted", LABELS)
+
+
+def test_undeclared_number_names_the_file(tmp_path: Path) -> None:
+    reference, predicted = write(tmp_path / "r", a=boxes()), write(tmp_path / "p", a=boxes() * 100)
+    with pytest.raises(DatasetError, match=r"p/a\.nii\.gz: holds 100, 200"):
+        evaluate_folders(reference, predicted, LABELS)
+
+
+def test_two_files_for_one_case_are_an_error(tmp_path: Path) -> None:
+    reference = write(tmp_path / "reference", a=boxes())
+    write_segmentation(reference / "a.nrrd", boxes(), GEOMETRY)
+    with pytest.raises(DatasetError, match="two files for a"):
+        evaluate_folders(reference, reference, LABELS)
+
+
+def test_dataset_folder_is_pointed_to_its_references(tmp_path: Path) -> None:
+    write(tmp_path / "labelsTr", a=boxes())
+    with pytest.raises(DatasetError, match="labelsTr instead"):
+        evaluate_folders(tmp_path, tmp_path, LABELS)
+    with pytest.raises(DatasetError, match="no such file or folder"):
+        evaluate_folders(tmp_path / "nowhere", tmp_path, LABELS)
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    reference, told = write(tmp_path, a=boxes(), b=boxes()), []
+    evaluate_folders(reference, reference, LABELS, on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from autoseg.fingerprinting.fingerprint import Intensities
+from autoseg.planning.rules.normalization import decide_inside_mask, decide_intensities, decide_scheme
+
+HOUNSFIELD = Intensities(mean=80, std=35, min=-400, max=900, median=84, percentile_00_5=-30, percentile_99_5=190)
+
+
+@pytest.mark.parametrize(
+    ("channel", "scheme"),
+    [
+        *(("CT", "ct"), ("ct", "ct"), ("T2", "zscore"), ("PET", "zscore"), ("Red", "rgb"), ("B", "rgb")),
+        *(("rescale_to_0_1", "rescale"), ("rgb_to_0_1", "rgb"), ("noNorm", "none"), ("zscore", "zscore")),
+    ],
+)
+def test_the_channels_name_chooses_the_scheme(channel: str, scheme: str) -> None:
+    assert decide_scheme(channel=channel, intensities=HOUNSFIELD, typical_range=None).value == scheme
+
+
+def test_the_published_rule_knows_no_colours() -> None:
+    decision = decide_scheme(channel="R", intensities=None, typical_range=None, published_names_only=True)
+    assert decision.value == "zscore"
+
+
+def test_an_unknown_name_with_the_intensities_of_ct_is_a_warning_that_says_what_to_do() -> None:
+    decision = decide_scheme(channel="scan", intensities=HOUNSFIELD, typical_range=(-1024.0, 2800.0))
+    assert decision.value == "zscore"
+    assert decision.reason.startswith("WARNING")
+    assert "rename the channel to CT" in decision.reason
+
+
+@pytest.mark.parametrize("typical_range", [None, (-1024.0, 400.0), (0.0, 2800.0)])
+def test_an_unknown_name_without_the_intensities_of_ct_is_no_warning(typical_range: tuple[float, float] | None) -> None:
+    decision = decide_scheme(channel="scan", intensities=HOUNSFIELD, typical_range=typical_range)
+    assert "scan stands for no scheme" in decision.reason
+
+
+def test_ct_without_foreground_has_no_statistics_to_use() -> None:
+    assert decide_scheme(channel="CT", intensities=None, typical_range=None).value == "zscore"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "share", "inside"), [("zscore", 0.74, True), ("zscore", 0.75, False), ("ct", 0.3, False)]
+)
+def test_statistics_are_taken_inside_where_much_was_cropped_away(scheme: str, share: float, inside: bool) -> None:
+    assert decide_inside_mask(scheme=scheme, median_share_after_cropping=share).value is inside
+
+
+def test_only_ct_carries_the_datasets_statistics() -> None:
+    assert decide_intensities(scheme="ct", intensities=HOUNSFIELD).value == HOUNSFIELD
+    assert decide_intensities(scheme="zscore", intensities=HOUNSFIELD).value is None

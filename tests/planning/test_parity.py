@@ -1,0 +1,108 @@
+"""The published rules reproduce nnU-Net 2.8's own plans, number for number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoseg.data.labels import Labels
+from autoseg.fingerprinting.fingerprint import CaseFacts, Fingerprint
+from autoseg.planning.devices import DeviceFacts
+from autoseg.planning.plan import Configuration, Plan
+from autoseg.planning.planner import Wishes, make_plan
+
+TABLE = Path(__file__).resolve().parents[3] / "shared" / "design" / "parity" / "nnunet_plans.json"
+GPU = DeviceFacts(device="cuda", memory_gb=80, n_threads=8)
+SCHEMES = {
+    "CTNormalization": "ct",
+    "ZScoreNormalization": "zscore",
+    "RGBTo01Normalization": "rgb",
+    "RescaleTo01Normalization": "rescale",
+    "NoNormalization": "none",
+}
+
+
+def plan_as_published(entry: dict[str, Any]) -> Plan:
+    n_cases, names = entry["n_cases"], tuple(entry["labels"])
+    pairs = list(zip(entry["spacings"], entry["shapes_after_crop"], strict=True))
+    if len(pairs) == 1:
+        pairs *= n_cases
+    cases = tuple(CaseFacts(spacing_mm=spacing, shape_after_cropping=shape) for spacing, shape in pairs)
+    fingerprint = Fingerprint(
+        dataset=entry["name"],
+        channels=tuple(entry["channels"]),
+        labels=Labels(names=names, values=tuple(range(len(names)))),
+        median_share_after_cropping=entry["median_relative_size_after_cropping"],
+        cases=cases,
+    )
+    network = "plain_unet" if entry["planner"] == "default" else "residual_unet"
+    return make_plan(fingerprint, GPU, Wishes(gpu_memory_gb=entry["gpu_memory_gb"], network=network, rules="nnunet"))
+
+
+def describe(plan: Plan, configuration: Configuration) -> dict[str, Any]:
+    """A configuration in the words of nnU-Net's plans file."""
+    return {
+        "spacing": list(configuration.spacing_mm.value),
+        "median_shape": list(configuration.median_shape.value),
+        "patch_size": list(configuration.patch_size.value),
+        "batch_size": configuration.batch_size.value,
+        "strides": [list(strides) for strides in configuration.topology.value.strides],
+        "kernel_sizes": [list(kernel) for kernel in configuration.topology.value.kernel_sizes],
+        "features_per_stage": list(configuration.features.value),
+        "blocks": list(configuration.blocks.value.encoder),
+        "normalization": [channel.scheme.value for channel in plan.normalization],
+        "use_mask_for_norm": [channel.inside_mask.value for channel in plan.normalization],
+        "batch_dice": configuration.batch_dice.value,
+    }
+
+
+def read_entries() -> list[dict[str, Any]]:
+    return json.loads(TABLE.read_text())["entries"] if TABLE.is_file() else []
+
+
+@pytest.mark.skipif(not TABLE.is_file(), reason=f"no table of published plans at {TABLE}")
+@pytest.mark.parametrize("entry", read_entries(), ids=lambda entry: f"{entry['name']}-{entry['planner']}")
+def test_every_entry_of_the_table_is_reproduced(entry: dict[str, Any]) -> None:
+    plan, expected = plan_as_published(entry), entry["expected"]
+    assert list(plan.axis_order.value) == expected["axis_order"]
+    assert set(plan.configurations) == set(expected["configurations"]) & {"2d", "3d_fullres"}
+    for name, configuration in plan.configurations.items():
+        wanted = dict(expected["configurations"][name])
+        wanted["normalization"] = [SCHEMES[scheme] for scheme in wanted["normalization"]]
+        assert describe(plan, configuration) == wanted
+
+
+# nnU-Net's public reference plans (its default planner at 8 GB): name, spacing, median shape, cases, 3D and 2D patch/batch.
+PUBLIC = [
+    ("Hippocampus", (1, 1, 1), (36, 50, 35), 260, ((40, 56, 40), 9), ((56, 40), 366)),
+    ("Heart", (1.37, 1.25, 1.25), (115, 320, 232), 20, ((80, 192, 160), 2), ((320, 256), 40)),
+    ("Spleen", (1.6, 0.79, 0.79), (187, 512, 512), 41, ((64, 192, 160), 2), ((512, 512), 12)),
+    ("Liver", (1, 0.77, 0.77), (482, 512, 512), 131, ((128, 128, 128), 2), ((512, 512), 12)),
+    ("ACDC", (6.35, 1.52, 1.52), (14, 246, 213), 200, ((14, 256, 224), 5), ((256, 224), 56)),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "spacing", "shape", "n_cases", "volume", "slices"), PUBLIC, ids=[row[0] for row in PUBLIC]
+)
+def test_public_plans_are_reproduced(
+    name: str, spacing: tuple, shape: tuple, n_cases: int, volume: tuple, slices: tuple
+) -> None:
+    entry = {"name": name, "spacings": [spacing], "shapes_after_crop": [shape], "n_cases": n_cases, "channels": ["MRI"]}
+    entry |= {"labels": ["background", "a", "b"], "median_relative_size_after_cropping": 1.0}
+    plan = plan_as_published(entry | {"planner": "default", "gpu_memory_gb": 8})
+    for configuration, expected in zip(
+        (plan.configurations["3d_fullres"], plan.configurations["2d"]), (volume, slices), strict=True
+    ):
+        assert (configuration.patch_size.value, configuration.batch_size.value) == expected
+
+
+@pytest.mark.skipif(not TABLE.is_file(), reason=f"no table of published plans at {TABLE}")
+def test_a_due_low_resolution_pass_has_the_published_spacing() -> None:
+    entry = next(entry for entry in read_entries() if "3d_lowres" in entry["expected"]["configurations"])
+    reason = plan_as_published(entry).left_out["3d_lowres"].reason
+    spacing = entry["expected"]["configurations"]["3d_lowres"]["spacing"]
+    assert " x ".join(f"{value:.2f}" for value in spacing) in reason

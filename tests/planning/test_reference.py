@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from autoseg.planning.layers import NetworkSketch
+from autoseg.planning.plan import Blocks, Topology
+from autoseg.planning.reference import PLAIN, choose_preset, count_allowed, count_feature_values, exceeds
+
+TOPOLOGY = Topology(strides=((1, 1, 1), (1, 2, 2)), kernel_sizes=((1, 3, 3), (3, 3, 3)))
+PATCH = (4, 8, 6)  # 192 voxels, 48 below
+
+
+def sketch(network: str, encoder: tuple[int, ...], decoder: tuple[int, ...]) -> NetworkSketch:
+    return NetworkSketch(network, TOPOLOGY, (10, 20), Blocks(encoder=encoder, decoder=decoder), 1, 3)
+
+
+def test_a_plain_network_counts_its_convolutions_outputs() -> None:
+    encoder, decoder, head = 2 * 10 * 192 + 2 * 20 * 48, 10 * 192 + 2 * 10 * 192, 3 * 192
+    assert count_feature_values(sketch("plain_unet", (2, 2), (2,)), PATCH) == encoder + decoder + head
+
+
+def test_a_residual_network_counts_its_stem_and_projections_too() -> None:
+    stem, first, second = 10 * 192, 2 * 10 * 192, 3 * 2 * 20 * 48 + 20 * 48
+    decoder, head = 2 * 10 * 192, 3 * 192
+    assert count_feature_values(sketch("residual_unet", (1, 3), (1,)), PATCH) == stem + first + second + decoder + head
+
+
+@pytest.mark.parametrize(
+    ("network", "memory_gb", "name"),
+    [
+        ("plain_unet", 80, "plain"),
+        ("residual_unet", 8, "residual M"),
+        ("residual_unet", 19.9, "residual M"),
+        ("residual_unet", 24, "residual L"),
+        ("residual_unet", 40, "residual XL"),
+    ],
+)
+def test_memory_chooses_the_preset(network: str, memory_gb: float, name: str) -> None:
+    assert choose_preset(network, memory_gb).name == name
+
+
+def test_the_yardstick_scales_with_memory() -> None:
+    counted = count_feature_values(sketch("plain_unet", (2, 2), (2,)), PATCH)
+    assert not exceeds(sketch("plain_unet", (2, 2), (2,)), PATCH, PLAIN, 8 * counted / 560e6)
+    assert exceeds(sketch("plain_unet", (2, 2), (2,)), PATCH, PLAIN, 7.9 * counted / 560e6)
+    assert count_allowed(sketch("plain_unet", (2, 2), (2,)), PATCH, PLAIN, 16 * counted / 560e6) == 4

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from autoseg.planning.plan import Plan
+from autoseg.planning.validation import check_plan
+from autoseg.serialization import to_plain
+
+Spoil = Callable[[dict[str, Any]], None]
+
+
+def put(key: str, value: Any) -> Spoil:
+    """Set a value, as a person would in the file."""
+
+    def spoil(plan: dict[str, Any]) -> None:
+        *path, last = key.split(".")
+        place: Any = plan
+        for word in path:
+            place = place[int(word) if word.isdigit() else word]
+        place[last] = value
+
+    return spoil
+
+
+def check(plan: Plan, *spoils: Spoil) -> tuple[str, ...]:
+    plain = to_plain(plan)
+    for spoil in spoils:
+        spoil(plain)
+    return check_plan(Plan.model_validate(plain))
+
+
+def in_volume(key: str, value: Any) -> Spoil:
+    return put(f"configurations.3d_fullres.{key}", value)
+
+
+def test_a_plan_of_the_rules_has_no_problem(cpu_plan: Plan) -> None:
+    assert check(cpu_plan) == ()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (put("axis_order", [0, 0, 2]), "axis_order is [0, 0, 2], but must be 0, 1 and 2"),
+        (put("n_folds", 1), "needs at least 2"),
+        (put("channels", ["PET"]), "but the plan's channels are [PET]"),
+        (put("budget.memory_gb", -1.0), "must be positive"),
+        (put("configurations", {}), "nothing to train"),
+        (
+            put("normalization.0.scheme", "z-score"),
+            "normalization.CT.scheme: z-score is not known. Did you mean zscore?",
+        ),
+        (put("normalization.0.intensities", None), "Set the scheme to zscore"),
+        (in_volume("n_dimensions", 4), "must be 2 or 3"),
+        (in_volume("spacing_mm", [1.0, 1.0]), "spacing_mm has 2 value(s), but the configuration has 3 axes"),
+        (in_volume("features", [8, 16]), "features has 2 value(s), but topology.strides has"),
+        (in_volume("batch_size", 0), "batch_size is 0"),
+        (in_volume("spacing_mm", [1.0, 0.0, 1.0]), "all of them must be positive"),
+        (in_volume("foreground_share", 1.5), "a share from 0 to 1"),
+        (in_volume("mirroring_axes", [0, 3]), "axes are [0, 1, 2], each once"),
+        (in_volume("resampling", {"separate_axis": 3}), "resampling.separate_axis is 3"),
+        (in_volume("resampling", {"image_order": 5}), "spline orders go from 0 to 3"),
+        (in_volume("network", "plain_net"), "network: plain_net is not known. Did you mean plain_unet?"),
+        (in_volume("optimizer.value.name", "adam"), "Did you mean adamw?"),
+        (in_volume("optimizer.value.schedule", "cosin"), "Did you mean cosine?"),
+        (in_volume("optimizer.value.learning_rate", 0.0), "learning_rate is 0.0"),
+        (in_volume("optimizer.value.gradient_clip_norm", 0.0), "gradient_clip_norm is 0.0"),
+        (in_volume("optimizer.value.warmup_share", 1.0), "warmup_share is 1.0"),
+        (in_volume("loss", {"terms": {"soft_dise": 1.0}}), "Did you mean soft_dice?"),
+        (in_volume("loss", {"terms": {}}), "needs a term of positive weight"),
+        (in_volume("length", {}), "either train_time_s or n_iterations"),
+        (in_volume("length", {"n_iterations": 0}), "length must be positive"),
+        (in_volume("augmentation.value.gamma.probability", 1.2), "augmentation.gamma: a probability"),
+        (in_volume("augmentation.value.gamma.range", [2.0, 1.0]), "the lower end comes first"),
+    ],
+)
+def test_every_contradiction_is_named_with_a_remedy(cpu_plan: Plan, spoil: Spoil, words: str) -> None:
+    problems = check(cpu_plan, spoil)
+    assert any(words in problem for problem in problems), problems
+
+
+def test_a_patch_that_the_strides_do_not_divide_is_told_the_nearest_sizes(cpu_plan: Plan) -> None:
+    divisor = cpu_plan.configurations["3d_fullres"].topology.value.divisor
+    size = 3 * divisor[1] + 1
+    patch = [4 * divisor[0], size, 1]
+    problems = check(cpu_plan, in_volume("patch_size", patch))
+    assert problems[0].startswith(f"3d_fullres.patch_size[1] is {size}, but the strides along axis y need")
+    assert problems[0].endswith(f"Nearest: {3 * divisor[1]} or {4 * divisor[1]}.")
+    assert problems[1].endswith(f"Nearest: {divisor[2]}.")
+
+
+def test_strides_and_kernels_that_no_network_can_have_are_named(cpu_plan: Plan) -> None:
+    topology = {"strides": [[2, 2], [0, 2]], "kernel_sizes": [[2, 3], [3, 3]]}
+    values = {"topology": topology, "features": [8, 16], "blocks": {"encoder": [2, 2], "decoder": [2]}}
+    text = "\n".join(check(cpu_plan, *(put(f"configurations.2d.{key}", value) for key, value in values.items())))
+    assert "first stage has full resolution" in text
+    assert "strides are at least 1" in text
+    assert "kernels are odd" in text
+
+
+def test_all_problems_are_named_at_once(cpu_plan: Plan) -> None:
+    assert len(check(cpu_plan, put("n_folds", 1), in_volume("batch_size", 0), in_volume("network", "x"))) == 3

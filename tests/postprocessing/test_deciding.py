@@ -1,0 +1,103 @@
+"""A step is kept if it helps and hurts no label, and the decision says by how much."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from autoseg.data.labels import IGNORED, Labels
+from autoseg.decision import Decision
+from autoseg.errors import UsageError
+from autoseg.postprocessing.deciding import Postprocessing, Step, apply_postprocessing, decide_postprocessing
+from autoseg.serialization import dump_yaml, parse_record, parse_yaml
+
+LABELS = Labels(names=("background", "organ", "lesion"), values=(0, 1, 2))
+ALL = Step(labels=(1, 2))
+
+
+def body(*, lesion_outside: bool = False) -> np.ndarray:
+    """An organ with a lesion inside; where asked for, a second lesion away from it."""
+    segmentation = np.zeros((4, 8, 14), np.int16)
+    segmentation[:, 1:6, 1:7] = 1
+    segmentation[1:3, 2:4, 2:4] = 2
+    if lesion_outside:
+        segmentation[1:3, 5:7, 10:12] = 2
+    return segmentation
+
+
+def with_speck(segmentation: np.ndarray, label: int) -> np.ndarray:
+    speck = segmentation.copy()
+    speck[0, 7, 13] = label
+    return speck
+
+
+def decide(*pairs: tuple[np.ndarray, np.ndarray]) -> Decision[Postprocessing]:
+    return decide_postprocessing(lambda: pairs, LABELS)
+
+
+def test_speck_outside_makes_the_largest_component_worth_it() -> None:
+    decision = decide((body(), with_speck(body(), 1)), (body(), body()))
+    assert decision.value.steps == (ALL,)
+    n = 120 - 8
+    before = (1 + 2 * n / (2 * n + 1)) / 2
+    assert decision.inputs["dice"]["all foreground"]["organ"] == pytest.approx([before, 1], abs=1e-5)
+    assert "no label loses" in decision.reason
+
+
+def test_step_that_costs_a_label_is_refused_however_much_another_gains() -> None:
+    """Lesions outside are real and would go with the organ's specks; the organ's own component is kept instead."""
+    decision = decide((body(lesion_outside=True), with_speck(body(lesion_outside=True), 1)))
+    assert decision.value.steps == (Step(labels=(1,)),)
+    before, after = decision.inputs["dice"]["all foreground"]["lesion"]
+    assert after < before
+
+
+def test_perfect_segmentations_need_nothing() -> None:
+    decision = decide((body(), body()))
+    assert decision.value.steps == ()
+    assert "helps nowhere" in decision.reason
+
+
+def test_step_of_a_single_label_builds_on_all_foreground() -> None:
+    """The speck of lesion touches the organ, so that only the lesion's own component removes it."""
+    predicted = with_speck(body(), 1)
+    predicted[3, 5, 6] = 2
+    assert decide((body(), predicted)).value.steps == (ALL, Step(labels=(2,)))
+
+
+def test_removing_a_false_alarm_counts_as_a_gain() -> None:
+    healthy = np.where(body() == 2, 1, body()).astype(np.int16)
+    decision = decide((healthy, with_speck(healthy, 2)))
+    assert decision.value.steps == (ALL,)
+    assert decision.inputs["dice"]["all foreground"]["lesion"] == [0, 1]
+
+
+def test_unannotated_voxels_decide_nothing() -> None:
+    reference = body()
+    reference[:, 7] = IGNORED
+    assert decide((reference, with_speck(body(), 1))).value.steps == ()
+
+
+def test_single_label_is_tried_once() -> None:
+    labels = Labels(names=("background", "organ"), values=(0, 1))
+    organ = (body() > 0).astype(np.int16)
+    decision = decide_postprocessing(lambda: [(organ, with_speck(organ, 1))], labels)
+    assert list(decision.inputs["dice"]) == ["all foreground"]
+    assert decision.value.steps == (Step(labels=(1,)),)
+
+
+def test_no_cases_is_an_error() -> None:
+    with pytest.raises(UsageError, match="no cross-validation cases"):
+        decide()
+
+
+def test_applying_takes_the_steps_in_order() -> None:
+    predicted = with_speck(body(), 2)
+    assert np.array_equal(apply_postprocessing(predicted, Postprocessing(steps=(ALL,))), body())
+    assert apply_postprocessing(predicted, Postprocessing()) is predicted
+
+
+def test_decision_survives_its_file() -> None:
+    decision = decide((body(), with_speck(body(), 1)))
+    read = parse_record(Decision[Postprocessing], parse_yaml(dump_yaml(decision), where="x"), where="x")
+    assert read.value == decision.value

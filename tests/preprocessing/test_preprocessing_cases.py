@@ -1,0 +1,143 @@
+"""Preprocessing many cases: only what is missing, for several configurations at once, and a dead worker is named."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from autoseg.data.dataset import Case, Dataset
+from autoseg.data.labels import Labels
+from autoseg.decision import fixed
+from autoseg.errors import ResourceError
+from autoseg.planning.plan import ChannelPlan, Configuration, Plan, Resampling
+from autoseg.preprocessing import preprocessing_cases as room
+from autoseg.preprocessing.preprocessing_cases import choose_n_workers, estimate_case_bytes, preprocess_cases
+from autoseg.preprocessing.store import open_case
+
+
+def make_configuration(*spacing_mm: float) -> Configuration:
+    return Configuration.model_construct(
+        n_dimensions=len(spacing_mm),
+        spacing_mm=fixed(spacing_mm, "test"),
+        resampling=fixed(Resampling(), "test"),
+        patch_size=fixed((8,) * len(spacing_mm), "test"),
+    )
+
+
+def make_plan() -> Plan:
+    channel = ChannelPlan(
+        channel="mr", scheme=fixed("zscore", "test"), inside_mask=fixed(False, "test"), intensities=fixed(None, "test")
+    )
+    return Plan.model_construct(
+        channels=("mr",),
+        labels=Labels(names=("background", "organ"), values=(0, 1)),
+        axis_order=fixed((0, 1, 2), "test"),
+        normalization=(channel,),
+        configurations={"2d": make_configuration(1.0, 2.0), "3d_fullres": make_configuration(1.5, 1.0, 1.0)},
+    )
+
+
+def write_volume(path: Path, array: np.ndarray) -> Path:
+    image = SimpleITK.GetImageFromArray(array)
+    image.SetSpacing((1.0, 1.0, 3.0))
+    SimpleITK.WriteImage(image, str(path))
+    return path
+
+
+@dataclass
+class Work:
+    dataset: Dataset
+    plan: Plan
+    folders: dict[str, Path]
+
+    def run(self, **options) -> int:
+        return preprocess_cases(self.dataset, self.plan, self.folders, **options)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    cases = []
+    for number in range(4):
+        image = np.random.default_rng(number).normal(size=(4, 10, 12)).astype(np.float32) + 9
+        images = (write_volume(tmp_path / f"case_{number}_0000.nii.gz", image),)
+        mask = write_volume(tmp_path / f"case_{number}.nii.gz", (image > 9).astype(np.uint8))
+        cases.append(Case(id=f"case_{number}", images=images, segmentation=mask))
+    plan = make_plan()
+    dataset = Dataset(
+        name="d", folder=tmp_path, layout="plain", channels=("mr",), labels=plan.labels, cases=tuple(cases)
+    )
+    return Work(dataset, plan, {name: tmp_path / "out" / name for name in plan.configurations})
+
+
+def test_every_case_is_stored_for_every_configuration(work):
+    steps = []
+    assert work.run(n_workers=1, on_progress=lambda *step: steps.append(step)) == 4
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert open_case(work.folders["2d"], "case_3").shape == (4, 10, 6)
+    assert open_case(work.folders["3d_fullres"], "case_3").shape == (8, 10, 12)
+
+
+def test_a_case_is_decoded_once_for_all_configurations(work, monkeypatch):
+    read, decoded = room.read_case, []
+    monkeypatch.setattr(room, "read_case", lambda case, **rest: decoded.append(case.id) or read(case, **rest))
+    work.run(n_workers=1)
+    assert decoded == ["case_0", "case_1", "case_2", "case_3"]
+
+
+def test_a_second_run_does_nothing_and_a_changed_case_is_done_anew(work):
+    work.run(n_workers=1)
+    assert work.run(n_workers=1) == 0
+    write_volume(work.dataset.cases[2].images[0], np.full((4, 10, 12), 2, dtype=np.float32))
+    assert work.run(n_workers=1) == 1
+
+
+def test_known_digests_spare_reading_the_files(work, monkeypatch):
+    sources = {case.id: {"image": "1", "segmentation": "2"} for case in work.dataset.cases}
+    monkeypatch.setattr(room, "digest_file", lambda path: 1 / 0)
+    assert work.run(n_workers=1, sources=sources) == 4
+    assert work.run(n_workers=1, sources=sources) == 0
+
+
+def test_workers_store_what_one_process_stores(work, tmp_path):
+    work.run(n_workers=1)
+    alone = open_case(work.folders["3d_fullres"], "case_1").read_image()
+    work.folders = {"3d_fullres": tmp_path / "again"}
+    assert work.run(n_workers=2) == 4
+    np.testing.assert_allclose(open_case(tmp_path / "again", "case_1").read_image(), alone, atol=1e-5)
+
+
+def test_a_dead_worker_ends_in_one_line_with_its_case(work, monkeypatch):
+    def die(task):
+        if task.case.id == "case_1":
+            os._exit(9)
+
+    monkeypatch.setattr(room, "preprocess_case", die)
+    with pytest.raises(ResourceError, match=r"case case_1: its worker process died.*finished cases are kept"):
+        work.run(n_workers=2)
+
+
+def test_memory_that_runs_out_is_told_with_the_case(work, monkeypatch):
+    def run_out(task):
+        raise MemoryError
+
+    monkeypatch.setattr(room, "preprocess_case", run_out)
+    with pytest.raises(ResourceError, match="case case_0: memory ran out"):
+        work.run(n_workers=1)
+
+
+def test_workers_are_as_many_as_memory_cores_and_cases_bear(work, monkeypatch):
+    cases = work.dataset.cases * 4
+    need = estimate_case_bytes(cases[0], work.plan)
+    assert need == 40 * 8 * 10 * 12
+    monkeypatch.setattr(room, "count_cores", lambda: 3)
+    for free_cases, expected in [(100, 3), (3.5, 2), (0.1, 1)]:
+        monkeypatch.setattr(room, "measure_free_memory", lambda free=free_cases: free * need)
+        assert choose_n_workers(cases, work.plan) == expected
+    assert choose_n_workers(cases[:4], work.plan) == 1
+    assert choose_n_workers([], SimpleNamespace()) == 1

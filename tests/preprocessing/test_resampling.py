@@ -1,0 +1,133 @@
+"""Separable resampling against scipy's n-dimensional zoom and against one-hot masks with argmax."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from autoseg.data.labels import IGNORED
+from autoseg.preprocessing.resampling import TIE, compute_matrix, find_label_boxes, resample, resample_labels
+
+SHAPES = st.tuples(*[st.integers(1, 24)] * 3)
+
+
+def make_volume(shape: tuple[int, ...], seed: int = 0, offset: float = 0.0) -> np.ndarray:
+    return (np.random.default_rng(seed).normal(size=shape) + offset).astype(np.float32)
+
+
+def zoom_all_axes(volume: np.ndarray, shape: tuple[int, ...], order: int) -> np.ndarray:
+    """The n-dimensional spline in float64, clipped to the input's range."""
+    factors = [n_out / n_in for n_out, n_in in zip(shape, volume.shape, strict=True)]
+    zoomed = ndimage.zoom(volume.astype(np.float64), factors, order=order, mode="nearest", grid_mode=True)
+    return np.clip(zoomed, volume.min(), volume.max())
+
+
+@settings(max_examples=80, deadline=None)
+@given(SHAPES, SHAPES, st.integers(0, 3))
+def test_equals_the_n_dimensional_spline(shape, new_shape, order):
+    volume = make_volume(shape)
+    expected = zoom_all_axes(volume, new_shape, order)
+    resampled = resample(volume, new_shape, order)
+    assert resampled.shape == new_shape
+    assert resampled.dtype == np.float32
+    assert np.abs(resampled - expected).max() <= 1e-4 * max(np.ptp(volume), 1e-6)
+
+
+@pytest.mark.parametrize(("shape", "new_shape"), [((5, 150, 90), (7, 96, 201)), ((70, 1, 64), (131, 4, 64))])
+def test_equals_the_spline_over_several_blocks_of_rows(shape, new_shape):
+    volume = make_volume(shape)
+    expected = zoom_all_axes(volume, new_shape, 3)
+    np.testing.assert_allclose(resample(volume, new_shape, 3), expected, atol=1e-4 * np.ptp(volume))
+
+
+def test_a_large_offset_costs_no_digits():
+    volume = make_volume((6, 20, 30), offset=10_000.0)
+    expected = zoom_all_axes(volume, (9, 13, 41), 3)
+    assert np.abs(resample(volume, (9, 13, 41), 3) - expected).max() <= 4e-4 * np.ptp(volume)
+
+
+def test_overshoot_is_clipped_to_the_range_of_the_input():
+    step = np.zeros((3, 8, 10), dtype=np.float32)
+    step[..., 5:] = 1
+    resampled = resample(step, (3, 8, 37), 3)
+    assert resampled.min() == 0
+    assert resampled.max() == 1
+
+
+def test_the_separate_axis_takes_the_nearest_slice():
+    volume = make_volume((4, 9, 11))
+    resampled = resample(volume, (9, 12, 7), 3, separate_axis=0)
+    centres = 4 / 9 * (np.arange(9) + 0.5) - 0.5
+    nearest = np.clip(np.floor(centres + 0.5), 0, 3).astype(int)
+    planes = [zoom_all_axes(plane[None], (1, 12, 7), 3)[0] for plane in volume]
+    np.testing.assert_allclose(resampled, np.stack(planes)[nearest], atol=0.15)
+    np.testing.assert_allclose(resampled[0], resampled[1], atol=1e-6)
+
+
+def test_an_equal_shape_gives_an_independent_copy():
+    volume = make_volume((3, 4, 5))
+    copied = resample(volume, (3, 4, 5), 3)
+    copied[0, 0, 0] = 99
+    assert volume[0, 0, 0] != 99
+
+
+def test_the_input_is_left_alone():
+    volume = make_volume((3, 8, 5))
+    before = volume.copy()
+    resample(volume, (5, 6, 7), 3)
+    np.testing.assert_array_equal(volume, before)
+
+
+def test_every_row_of_a_matrix_is_a_weighted_mean():
+    for order in range(4):
+        np.testing.assert_allclose(compute_matrix(13, 29, order).sum(axis=1), 1, atol=1e-5)
+
+
+def make_labels(shape: tuple[int, ...], n_labels: int, seed: int = 1) -> np.ndarray:
+    """Lumps of labels, some of them ignored."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 1.5)
+    ranks = np.argsort(np.argsort(noise.ravel())).reshape(shape)
+    return (ranks * n_labels // noise.size + IGNORED).astype(np.int16)
+
+
+def vote_one_hot(segmentation: np.ndarray, new_shape: tuple[int, ...], orders: tuple[int, ...]) -> np.ndarray:
+    """Interpolate all masks at once in float64, axis by axis; the first of the largest weights wins."""
+    labels = np.unique(segmentation)
+    weights = np.stack([segmentation == label for label in labels]).astype(np.float64)
+    for axis, (n_out, order) in enumerate(zip(new_shape, orders, strict=True), start=1):
+        factors = [n_out / weights.shape[axis] if a == axis else 1 for a in range(4)]
+        weights = ndimage.zoom(weights, factors, order=order, mode="nearest", grid_mode=True)
+    return labels[(weights >= weights.max(axis=0) - TIE / 2).argmax(axis=0)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(SHAPES, SHAPES, st.integers(1, 7), st.sampled_from([None, 0, 2]), st.integers(0, 1))
+def test_labels_equal_one_hot_and_argmax(shape, new_shape, n_labels, separate_axis, order):
+    segmentation = make_labels(shape, n_labels)
+    resampled = resample_labels(segmentation, new_shape, order, separate_axis=separate_axis)
+    orders = tuple(0 if axis == separate_axis else order for axis in range(3))
+    assert resampled.dtype == np.int16
+    np.testing.assert_array_equal(resampled, vote_one_hot(segmentation, new_shape, orders))
+
+
+def test_equal_weights_go_to_the_smaller_label():
+    segmentation = np.array([[[2, 1]]], dtype=np.int16)
+    assert resample_labels(segmentation, (1, 1, 1), 1).item() == 1
+
+
+def test_a_label_that_nearest_neighbours_jump_over_vanishes():
+    segmentation = np.zeros((1, 3, 9), dtype=np.int16)
+    segmentation[:, :, 3] = 5
+    assert set(np.unique(resample_labels(segmentation, (1, 3, 3), 0))) == {0}
+
+
+def test_label_boxes_come_in_order_and_fit():
+    segmentation = np.zeros((3, 5, 7), dtype=np.int16)
+    segmentation[1, 2:4, 6] = 3
+    segmentation[0, 0, 0] = IGNORED
+    boxes = dict(find_label_boxes(segmentation))
+    assert list(boxes) == [-1, 0, 3]
+    assert boxes[3] == (slice(1, 2), slice(2, 4), slice(6, 7))
