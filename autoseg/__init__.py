@@ -32,7 +32,7 @@ _HOMES = {
     "check_dataset": "autoseg.data.checking",
     "ensure_fingerprint": "autoseg.pipeline.preparing",
     "ensure_plan": "autoseg.pipeline.preparing",
-    "Wishes": "autoseg.planning.wishes",
+    "Wishes": "autoseg.planning.plan",
     "TrainingWishes": "autoseg.pipeline.training",
     "train_folds": "autoseg.pipeline.training",
     "ensure_selection": "autoseg.pipeline.selecting",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from autoseg.cli.options import (
     TrainTime,
     WorkspaceFolder,
 )
+
+if TYPE_CHECKING:
+    from autoseg.planning.plan import Wishes
 
 
 def check(dataset: DatasetFolder, as_json: AsJson = False) -> None:
@@ -114,14 +117,20 @@ def plan(
     stdout.print(f"`autoseg explain {dataset}` tells why.", markup=False, soft_wrap=True)
 
 
-def make_wishes(gpu_memory: float | None, train_time: float | None, epochs: int | None, network: str | None):  # type: ignore[no-untyped-def]
+def make_wishes(gpu_memory: float | None, train_time: float | None, epochs: int | None, network: str | None) -> Wishes:
     """What a person asked for, as the planner reads it."""
-    from autoseg.errors import UsageError
-    from autoseg.planning.planner import Wishes
+    from autoseg.planning.plan import Wishes
 
-    if train_time is not None and epochs is not None:
-        raise UsageError("--train-time and --epochs both set the length of training. Give one of them.")
+    refuse_two_lengths(train_time, epochs)
     return Wishes(gpu_memory_gb=gpu_memory, train_time_s=train_time, n_epochs=epochs, network=network or "auto")
+
+
+def refuse_two_lengths(*lengths: float | None) -> None:
+    """Raise UsageError if more than one length of training was given."""
+    from autoseg.errors import UsageError
+
+    if sum(length is not None for length in lengths) > 1:
+        raise UsageError("--train-time, --epochs and --iterations each set the length of training. Give one of them.")
 
 
 def explain(

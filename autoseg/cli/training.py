@@ -19,7 +19,7 @@ from autoseg.cli.options import (
     TrainTime,
     WorkspaceFolder,
 )
-from autoseg.cli.preparing import make_wishes
+from autoseg.cli.preparing import make_wishes, refuse_two_lengths
 
 
 def train(
@@ -28,6 +28,10 @@ def train(
     configuration: Configurations = None,
     train_time: TrainTime = None,
     epochs: Epochs = None,
+    iterations: Annotated[
+        int | None,
+        typer.Option("--iterations", metavar="N", min=1, help="Iterations, instead of a time.", show_default=False),
+    ] = None,
     device: Device = "auto",
     gpu_memory: GpuMemory = None,
     network: Network = None,
@@ -43,11 +47,13 @@ def train(
     from autoseg.pipeline.project import open_project
     from autoseg.pipeline.training import TrainingWishes, train_folds
 
+    refuse_two_lengths(train_time, epochs, iterations)
     project = open_project(dataset, workspace=workspace, reporter=TerminalReporter())
     wishes = TrainingWishes(
         planning=make_wishes(gpu_memory, train_time, epochs, network),
         configurations=tuple(configuration or ()),
         folds=tuple(fold or ()),
+        n_iterations=iterations,
         device=device,
         restart=restart,
         n_workers=workers,

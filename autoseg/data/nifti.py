@@ -1,8 +1,8 @@
 """What do the bytes of a NIfTI file say that ITK keeps to itself?
 
 ITK's NIfTI library reads what is missing or damaged in a file as zeros, and turns NaN and infinity into zeros as well;
-a person who has them in an image should hear of it. So the size that a file should have is computed from its header, and
-voxels are decoded here, with gzip's own checksum. Sources: the NIfTI-1 and NIfTI-2 headers (nifti1.h, nifti2.h).
+a person who has them in an image should hear of it. So the size that a file should have is computed from its header,
+and voxels are decoded here, with the checksum of gzip. Sources: the NIfTI-1 and NIfTI-2 headers (nifti1.h, nifti2.h).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What does a dataset look like that anybody can have at once? Small made-up MR volumes for the demo and for tests.
 
-Each case shows a body with a bright rim of fat, two organs that touch, and a lesion inside the first of them.
-Brightness alone gives nothing away: the lesion is as dark as the body around the organs, the second organ as bright as
-fat, a smooth bias field shifts all of them, and every case has an intensity scale of its own. Organs are ellipsoids of
-random size and pose, gently warped; noise is Rician, as in magnitude images; slices are thicker than pixels are wide.
+Each case shows a body wrapped in muscle and fat, two organs that touch, a lesion inside the first of them, and bubbles
+of gas elsewhere. Brightness alone gives nothing away: one organ is as bright as muscle, the other as bright as fat, the
+lesion as dark as gas; a smooth bias field shifts everything, and every case has an intensity scale of its own. Organs
+are ellipsoids of random size and pose, gently warped; noise is Rician, as in magnitude images; slices are thicker than
+pixels are wide.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ ENDING = ".nii.gz"
 SPACING_MM = (3.0, 1.2, 1.0)
 SPACING_VARIATION = 0.05  # share, from case to case
 SHAPES = ((18, 22), (56, 64), (64, 72))  # voxels (z, y, x), inclusive
-BODY_RADII_MM = (27.0, 32.0, 30.0)
-RIM_SHARE = 0.88  # fat begins at this share of the body's radius
-BRIGHTNESS = {"air": 0.03, "body": 0.45, "fat": 1.0, "organ_a": 0.75, "organ_b": 1.0, "lesion": 0.45}
+BODY_RADII_MM = (28.0, 33.0, 32.0)
+FAT_SHARE, MUSCLE_SHARE = 0.93, 0.83  # where fat and muscle begin, in shares of the body's radius
+BRIGHTNESS = {"air": 0.03, "gas": 0.15, "body": 0.45, "muscle": 0.75, "fat": 1.0}
+LOOKS_LIKE = {"organ_a": "muscle", "organ_b": "fat", "lesion": "gas"}
 BIAS = 0.25  # largest change of brightness by the field
-NOISE = 0.06  # standard deviation, in units of the brightness of fat
+NOISE = 0.05  # standard deviation, in units of the brightness of fat
+LESION_MARGIN_MM = 3.5  # organ on all sides, by more than the thickness of a slice
+N_BUBBLES = 3
 SCALES = (100.0, 3000.0)  # brightness of fat as stored, log-uniform over cases
 
 Vector = np.ndarray
@@ -112,17 +116,28 @@ def _draw_anatomy(rng: np.random.Generator, points: np.ndarray) -> tuple[np.ndar
     """Place body, organs and lesion; returns the segmentation and the ideal brightness."""
     body = _Ellipsoid(np.zeros(3), np.array(BODY_RADII_MM) * rng.uniform(0.95, 1.05, size=3), np.eye(3))
     organ_a = _Ellipsoid(
-        np.array([0.0, 2.0, -7.0]) + rng.uniform(-2, 2, size=3), rng.uniform(10, 14, size=3), _draw_pose(rng)
+        np.array([0.0, 2.0, -5.0]) + rng.uniform(-2, 2, size=3), rng.uniform(11.5, 15, size=3), _draw_pose(rng)
     )
-    organ_b = _touch(rng, organ_a, rng.uniform(7, 10, size=3))
-    lesion = _put_inside(rng, organ_a, rng.uniform(4.0, 6.0, size=3))
+    organ_b = _touch(rng, organ_a, rng.uniform(7.5, 10.5, size=3))
+    lesion = _put_inside(rng, organ_a, rng.uniform(4.5, 6.5, size=3))
     reach = body.reach(points)
-    brightness = np.select([reach > 1, reach > RIM_SHARE], [BRIGHTNESS["air"], BRIGHTNESS["fat"]], BRIGHTNESS["body"])
+    layers = (("air", 1.0), ("fat", FAT_SHARE), ("muscle", MUSCLE_SHARE))
+    brightness = np.select(
+        [reach > share for _, share in layers], [BRIGHTNESS[n] for n, _ in layers], BRIGHTNESS["body"]
+    )
+    for bubble in _draw_bubbles(rng):
+        brightness[(bubble.reach(points) <= 1) & (reach < MUSCLE_SHARE)] = BRIGHTNESS["gas"]
     segmentation = np.zeros(points.shape[:-1], dtype=np.uint8)
     for name, shape in (("organ_b", organ_b), ("organ_a", organ_a), ("lesion", lesion)):
         inside = shape.reach(points) <= 1
-        segmentation[inside], brightness[inside] = LABELS[name], BRIGHTNESS[name]
+        segmentation[inside], brightness[inside] = LABELS[name], BRIGHTNESS[LOOKS_LIKE[name]]
     return segmentation, brightness
+
+
+def _draw_bubbles(rng: np.random.Generator) -> list[_Ellipsoid]:
+    """Gas in front of, behind and beside the organs; where it would reach into one, the organ is drawn over it."""
+    centres = np.array([0.0, 0.0, 8.0]) + rng.uniform(-1, 1, size=(N_BUBBLES, 3)) * np.array([14.0, 20.0, 14.0])
+    return [_Ellipsoid(centre, rng.uniform(3.5, 6.5, size=3), _draw_pose(rng)) for centre in centres]
 
 
 def _draw_pose(rng: np.random.Generator) -> np.ndarray:
@@ -140,9 +155,9 @@ def _touch(rng: np.random.Generator, neighbour: _Ellipsoid, radii: Vector) -> _E
 
 def _put_inside(rng: np.random.Generator, organ: _Ellipsoid, radii: Vector) -> _Ellipsoid:
     """A lesion that its organ surrounds on all sides."""
-    room = 1 - radii.max() / organ.radii.min()
+    room = 1 - (radii.max() + LESION_MARGIN_MM) / organ.radii.min()
     direction = rng.normal(size=3)
-    direction *= 0.8 * room * rng.uniform() ** (1 / 3) / np.linalg.norm(direction)
+    direction *= room * rng.uniform() ** (1 / 3) / np.linalg.norm(direction)
     return _Ellipsoid(organ.centre + (direction * organ.radii) @ organ.axes, radii, _draw_pose(rng))
 
 

@@ -83,6 +83,7 @@ class Fingerprint(Record):
 
     Attributes:
         autoseg_fingerprint: version of this format.
+        listing: names the state of the files when they were measured (`data.freshness`).
         dataset: name of the dataset.
         channels: channel names.
         labels: names and numbers of the labels.
@@ -93,6 +94,7 @@ class Fingerprint(Record):
     """
 
     autoseg_fingerprint: int = 1
+    listing: str = ""
     dataset: str
     channels: tuple[str, ...]
     labels: Labels
@@ -118,4 +120,4 @@ class Fingerprint(Record):
     @property
     def digest(self) -> str:
         """Names the facts a plan can rest on: two fingerprints with one digest give one plan."""
-        return digest(self.model_dump(exclude={"warnings"}))
+        return digest(self.model_dump(exclude={"warnings", "listing"}))

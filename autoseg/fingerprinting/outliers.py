@@ -57,10 +57,11 @@ def _odd_scales(cases: Sequence[CaseFacts], channel: int, name: str) -> Iterator
     median = float(np.median(list(known.values())))
     ids = [case_id for case_id, decades in known.items() if abs(decades - median) > SCALE_DECADES]
     if ids:
-        factors = [10 ** (known[case_id] - median) for case_id in ids]
+        factors = sorted({f"{10 ** (known[case_id] - median):.2g}" for case_id in ids}, key=float)
+        span = factors[0] if len(factors) == 1 else f"{factors[0]} to {factors[-1]}"
         yield (
-            f"{name_cases(ids)}: foreground intensities of {name} span {min(factors):.2g} to {max(factors):.2g} times "
-            "the median case's range. Normalisation per case (z-score) copes; statistics of the dataset do not."
+            f"{name_cases(ids)}: foreground intensities of {name} span {span} times the median case's range. "
+            "Normalisation per case (z-score) copes; statistics of the dataset do not."
         )
 
 

@@ -13,7 +13,6 @@ from autoseg.networks.build import NETWORKS, build_network
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.pipeline.folds import FoldOrder, train_fold
 from autoseg.pipeline.preparing import (
-    check_before_use,
     ensure_plan,
     ensure_preprocessed,
     ensure_splits,
@@ -21,9 +20,9 @@ from autoseg.pipeline.preparing import (
     find_folds,
 )
 from autoseg.pipeline.project import Project
-from autoseg.pipeline.training import choose_length, count_workers
-from autoseg.planning.plan import Length, Plan
-from autoseg.planning.planner import Wishes, replace_network
+from autoseg.pipeline.training import TrainingWishes, choose_length, count_workers
+from autoseg.planning.plan import Length, Plan, Wishes
+from autoseg.planning.planner import replace_network
 from autoseg.serialization import Record, did_you_mean, digest, write_json
 from autoseg.workspace import Run
 
@@ -94,10 +93,9 @@ def compare_methods(
             raise UsageError(f"--methods: {method} is not known.{did_you_mean(method, NETWORKS)}")
     wishes = Wishes(train_time_s=train_time_s)
     plan = ensure_plan(project, wishes, device=device)
-    check_before_use(project, plan)
     (name,) = find_configurations(plan, (configuration,) if configuration else ())
     chosen = find_folds(ensure_splits(project, plan), folds)
-    length = choose_length(plan, name, wishes)
+    length = choose_length(plan, name, TrainingWishes(planning=wishes))
     results = tuple(_run_method(project, plan, name, method, chosen, length, device, seed) for method in methods)
     benchmark = Benchmark(
         configuration=name,

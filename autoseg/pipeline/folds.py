@@ -27,6 +27,8 @@ from autoseg.training.history import Epoch, read_history
 from autoseg.training.loop import Step, TrainingJob, train
 from autoseg.workspace import Run
 
+DRAW_EVERY_S = 30.0  # a picture of the curves takes up to a second
+
 
 @dataclass(frozen=True)
 class FoldOrder:
@@ -80,18 +82,21 @@ def _train(project: Project, order: FoldOrder) -> None:
         project.reporter.say(f"Continuing fold {order.fold} of {order.configuration} from {share}.")
     what = f"{order.configuration}, fold {order.fold}"
     with project.reporter.follow(what, 1.0) as advance:
-        latest = ""
+        latest, drawn_s = "", 0.0
 
         def on_step(step: Step) -> None:
             advance(step.share, f"loss {step.loss:.3f}  rate {step.learning_rate:.1e}{latest}")
 
         def on_epoch(epoch: Epoch) -> None:
-            nonlocal latest
+            nonlocal latest, drawn_s
             dice = epoch.mean_dice
             latest = f"  Dice {dice:.3f}" if dice is not None else ""
-            draw_progress(read_history(order.run.history), order.run.progress)
+            if epoch.spent_s - drawn_s >= DRAW_EVERY_S:
+                drawn_s = epoch.spent_s
+                draw_progress(read_history(order.run.history), order.run.progress, title=what)
 
         checkpoint = train(job, on_step=on_step, on_epoch=on_epoch)
+    draw_progress(read_history(order.run.history), order.run.progress, title=what)
     facts = checkpoint.facts
     project.reporter.say(
         f"Trained {what}: {facts['iterations']} iterations in {facts['spent_s']:.0f} s. {order.run.checkpoint}"

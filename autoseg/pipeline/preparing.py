@@ -14,10 +14,9 @@ from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.fingerprinting.measuring import measure_fingerprint
 from autoseg.pipeline.project import Project
 from autoseg.planning.devices import DeviceFacts, measure_device
-from autoseg.planning.plan import Plan
+from autoseg.planning.plan import Plan, Wishes
 from autoseg.planning.plan_file import read_plan, write_plan
-from autoseg.planning.planner import Wishes, make_plan
-from autoseg.planning.validation import check_plan
+from autoseg.planning.planner import make_plan
 from autoseg.preprocessing.preprocessing_cases import preprocess_cases
 from autoseg.serialization import parse_record, read_json, write_json
 from autoseg.workspace import Workspace
@@ -105,11 +104,6 @@ def _why_kept(plan: Plan) -> str:
 def has_runs(workspace: Workspace) -> bool:
     """Whether any fold was trained, wholly or in part."""
     return any(workspace.trained("*").parent.glob("*/fold_*/*.safetensors"))
-
-
-def check_before_use(project: Project, plan: Plan) -> None:
-    """Raise PlanError with every contradiction of a plan at once."""
-    check_plan(plan, where=str(project.workspace.plan))
 
 
 def ensure_splits(project: Project, plan: Plan) -> tuple[Split, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autoseg.data.dataset import Dataset
 from autoseg.data.layouts import read_dataset
-from autoseg.data.listing import digest_listing
+from autoseg.data.freshness import digest_listing
 from autoseg.errors import WorkspaceError
 from autoseg.pipeline.reporting import Reporter
 from autoseg.serialization import parse_record, read_json, write_json
@@ -45,7 +45,7 @@ def open_project(folder: Path, *, workspace: Path | None = None, reporter: Repor
     reporter = reporter or Reporter()
     place = Workspace(Path(workspace)) if workspace else default_workspace(folder.resolve().name)
     reporter.say(f"Workspace: {place.root}")
-    listing = digest_listing(folder)
+    listing = digest_listing(folder, leave_out=place.root)
     known = _read_known(place, listing)
     if known is not None:
         return Project(known, listing, place, reporter)

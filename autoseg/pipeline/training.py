@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from autoseg.evaluation.report import Report
 from autoseg.pipeline.folds import FoldOrder, train_fold
 from autoseg.pipeline.preparing import (
-    check_before_use,
     ensure_plan,
     ensure_preprocessed,
     ensure_splits,
@@ -16,8 +15,7 @@ from autoseg.pipeline.preparing import (
     find_folds,
 )
 from autoseg.pipeline.project import Project
-from autoseg.planning.plan import Length, Plan
-from autoseg.planning.planner import Wishes
+from autoseg.planning.plan import Length, Plan, Wishes
 from autoseg.training.schedule import ITERATIONS_PER_EPOCH
 
 MAX_WORKERS = 12  # beyond this, batches are made faster than any single GPU takes them
@@ -30,12 +28,14 @@ class TrainingWishes:
     Attributes:
         planning: budget and network, for a plan that is still to be made, and the length of training.
         configurations, folds: names and numbers; the plan's first choice and every fold if empty.
+        n_iterations: a length in iterations, instead of one in `planning`.
         device, restart, n_workers, seed: see `folds.FoldOrder`.
     """
 
     planning: Wishes = field(default_factory=Wishes)
     configurations: tuple[str, ...] = ()
     folds: tuple[str, ...] = ()
+    n_iterations: int | None = None
     device: str = "auto"
     restart: bool = False
     n_workers: int | None = None
@@ -50,7 +50,6 @@ def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int
         WorkspaceError, PlanError, DatasetError, ResourceError: see the steps.
     """
     plan = ensure_plan(project, wishes.planning, device=wishes.device)
-    check_before_use(project, plan)
     names = find_configurations(plan, wishes.configurations)
     splits = ensure_splits(project, plan)
     folds = find_folds(splits, wishes.folds)
@@ -63,7 +62,7 @@ def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int
             split=splits[fold],
             store=stores[name],
             run=project.workspace.run(name, fold),
-            length=choose_length(plan, name, wishes.planning),
+            length=choose_length(plan, name, wishes),
             device=wishes.device,
             n_workers=count_workers(wishes.n_workers),
             restart=wishes.restart,
@@ -75,12 +74,16 @@ def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int
     return {(order.configuration, order.fold): train_fold(project, order) for order in orders}
 
 
-def choose_length(plan: Plan, configuration: str, wishes: Wishes) -> Length:
+def choose_length(plan: Plan, configuration: str, wishes: TrainingWishes) -> Length:
     """The length that was asked for, or the plan's own."""
-    if wishes.train_time_s is not None:
-        return Length(train_time_s=wishes.train_time_s)
-    if wishes.n_epochs is not None:
-        return Length(n_iterations=wishes.n_epochs * ITERATIONS_PER_EPOCH, iterations_per_epoch=ITERATIONS_PER_EPOCH)
+    planning = wishes.planning
+    if planning.train_time_s is not None:
+        return Length(train_time_s=planning.train_time_s)
+    if wishes.n_iterations is not None:
+        return Length(n_iterations=wishes.n_iterations, iterations_per_epoch=ITERATIONS_PER_EPOCH)
+    if planning.n_epochs is not None:
+        n_iterations = planning.n_epochs * ITERATIONS_PER_EPOCH
+        return Length(n_iterations=n_iterations, iterations_per_epoch=ITERATIONS_PER_EPOCH)
     return plan.find_configuration(configuration).length.value
 
 

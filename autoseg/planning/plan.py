@@ -6,15 +6,41 @@ trainable set-up. Tuples run along the configuration's axes: three in axis order
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from autoseg.data.labels import Labels
-from autoseg.decision import Decision
+from autoseg.decision import SET_BY_HAND, Decision
 from autoseg.errors import UsageError
 from autoseg.fingerprinting.fingerprint import Intensities
+from autoseg.planning.walking import walk_decisions
 from autoseg.serialization import Record, did_you_mean, digest
 
 FORMAT = 1
+FIRST_CHOICES = ("3d_fullres", "2d")  # what is trained when nobody says what: volumes as volumes, where there are any
+FORECASTS = ("memory_gb", "iteration_s")  # what a configuration is expected to cost
+NOT_OBEYED = (*FORECASTS, "median_shape", "length")  # a network is the same whatever these say
+
+
+class Wishes(Record):
+    """What a person asked the planner for; the rules decide the rest.
+
+    Attributes:
+        gpu_memory_gb: memory that training may use, instead of what the device has.
+        train_time_s: wall-clock seconds per fold.
+        n_epochs: epochs of 250 iterations, instead of a time.
+        network: a network's name, or `auto`.
+        rules: `nnunet` obeys the published yardstick alone: no device, no time, no name that nnU-Net does not know.
+    """
+
+    gpu_memory_gb: float | None = None
+    train_time_s: float | None = None
+    n_epochs: int | None = None
+    network: str = "auto"
+    rules: Literal["autoseg", "nnunet"] = "autoseg"
+
+    @property
+    def as_published(self) -> bool:
+        return self.rules == "nnunet"
 
 
 class Budget(Record):
@@ -190,8 +216,9 @@ class Configuration(Record):
 
     @property
     def digest(self) -> str:
-        """Names the values a trained network obeys; reasons may be reworded without making it another network."""
-        return digest(values_only(self))
+        """Names the values a trained network obeys; reasons, forecasts and the length may change without it."""
+        values = values_only(self)
+        return digest({name: value for name, value in values.items() if name not in NOT_OBEYED})
 
 
 class Plan(Record):
@@ -202,12 +229,24 @@ class Plan(Record):
     fingerprint_digest: str
     channels: tuple[str, ...]
     labels: Labels
+    wishes: Wishes = Wishes()
     budget: Budget
     axis_order: Decision[tuple[int, int, int]]
     normalization: tuple[ChannelPlan, ...]
     n_folds: Decision[int]
     left_out: dict[str, Decision[bool]] = {}
     configurations: dict[str, Configuration]
+
+    @property
+    def first_choice(self) -> str:
+        """The configuration to train when none is asked for."""
+        known = [name for name in FIRST_CHOICES if name in self.configurations]
+        return next(iter([*known, *self.configurations]))
+
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        """Dotted keys of the decisions that a person set in the file."""
+        return tuple(key for key, decision in walk_decisions(self) if decision.reason == SET_BY_HAND)
 
     def find_configuration(self, name: str) -> Configuration:
         """Look a configuration up. Raises UsageError with the nearest name for an unknown one."""

@@ -11,7 +11,7 @@ from typing import Any
 from autoseg.errors import PlanError
 from autoseg.planning.plan import FORMAT, Plan
 from autoseg.planning.validation import check_plan
-from autoseg.serialization import dump_yaml, parse_record, read_yaml, write_yaml
+from autoseg.serialization import parse_record, read_yaml, write_yaml
 
 HEADER = """\
 The plan of one dataset on one budget: every choice with its value, the reason, and the numbers behind the reason.
@@ -27,11 +27,6 @@ The format is explained in plans/README.md.
 def write_plan(path: Path, plan: Plan) -> None:
     """Write a plan, atomically."""
     write_yaml(path, plan, header=HEADER)
-
-
-def format_plan(plan: Plan) -> str:
-    """The text of a plan without the header."""
-    return dump_yaml(plan)
 
 
 def read_plan(path: Path) -> Plan:
@@ -53,6 +48,5 @@ def parse_plan(value: Any, *, where: str) -> Plan:
             f"{where}: is a plan of format {value['autoseg_plan']}, but this version reads format {FORMAT}. Plan again."
         )
     plan = parse_record(Plan, value, where=where, error=PlanError)
-    if problems := check_plan(plan):
-        raise PlanError("\n".join(f"{where}: {problem}" for problem in problems))
+    check_plan(plan, where=where)
     return plan

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
-import pydantic
 
 from autoseg.decision import Decision, ruled
 from autoseg.errors import UsageError
@@ -20,38 +18,16 @@ from autoseg.planning import blueprint
 from autoseg.planning.configuring import plan_configuration
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.fitting import Fit, Grid, Situation, fit_patch, fit_patch_on, replace_value
-from autoseg.planning.plan import Budget, ChannelPlan, Configuration, Plan
+from autoseg.planning.plan import FORECASTS, Budget, ChannelPlan, Configuration, Plan
+from autoseg.planning.plan import Wishes as Wishes
 from autoseg.planning.rules.axis_order import decide_axis_order
+from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.budget import decide_device, decide_gflops, decide_memory
 from autoseg.planning.rules.low_resolution import decide_low_resolution
 from autoseg.planning.rules.network import decide_network
 from autoseg.planning.rules.normalization import decide_inside_mask, decide_intensities, decide_scheme
 from autoseg.planning.rules.target_spacing import compute_median_shape, decide_target_spacing
 from autoseg.planning.rules.training_length import decide_length, decide_train_time
-from autoseg.serialization import Record
-
-
-class Wishes(Record):
-    """What a person asked for; the rules decide the rest.
-
-    Attributes:
-        gpu_memory_gb: memory that training may use, instead of what the device has.
-        train_time_s: wall-clock seconds per fold.
-        n_epochs: epochs of 250 iterations, instead of a time.
-        network: a network's name, or `auto`.
-        rules: `nnunet` obeys the published yardstick alone: no device, no time, no name that nnU-Net does not know.
-    """
-
-    gpu_memory_gb: float | None = pydantic.Field(default=None, gt=0)
-    train_time_s: float | None = pydantic.Field(default=None, gt=0)
-    n_epochs: int | None = pydantic.Field(default=None, ge=1)
-    network: Literal["auto", "plain_unet", "residual_unet"] = "auto"
-    rules: Literal["autoseg", "nnunet"] = "autoseg"
-
-    @property
-    def as_published(self) -> bool:
-        return self.rules == "nnunet"
-
 
 NO_WISHES = Wishes()
 
@@ -60,8 +36,9 @@ def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO
     """Decide everything that training and prediction need to know.
 
     Raises:
-        UsageError: two lengths were asked for.
+        UsageError: a wish is out of its range, or two wishes contradict each other.
     """
+    check_wishes(wishes)
     budget = decide_budget(device, wishes)
     axis_order, grid = _lay_grid(fingerprint, wishes)
     flat = replace(_leave_first_axis(grid), spacing_mm=_state_in_plane(grid.spacing_mm))
@@ -75,6 +52,7 @@ def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO
         fingerprint_digest=fingerprint.digest,
         channels=fingerprint.channels,
         labels=fingerprint.labels,
+        wishes=wishes,
         budget=budget,
         axis_order=axis_order,
         normalization=_plan_channels(fingerprint, wishes),
@@ -84,10 +62,34 @@ def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO
     )
 
 
-def decide_budget(device: DeviceFacts, wishes: Wishes) -> Budget:
-    """What the plan may spend. Raises UsageError if a time and a number of epochs were asked for."""
+def replace_network(configuration: Configuration, network: str) -> Configuration:
+    """The same configuration for another network: same grid, patch, batch, topology, width and training.
+
+    Raises:
+        UsageError: the network is not known.
+    """
+    blocks = decide_blocks(network=network, n_stages=configuration.topology.value.n_stages)
+    before = f"predicted for {configuration.network.value}, before the network was replaced"
+    changes = {
+        "network": decide_network(device="", wish=network),
+        "blocks": blocks,
+        **{name: getattr(configuration, name).model_copy(update={"reason": before}) for name in FORECASTS},
+    }
+    return configuration.model_copy(update=changes)
+
+
+def check_wishes(wishes: Wishes) -> None:
+    """Raise UsageError for the first wish that nobody can fulfil."""
+    for name, unit in (("gpu_memory_gb", "GB"), ("train_time_s", "seconds"), ("n_epochs", "epochs")):
+        value = getattr(wishes, name)
+        if value is not None and value <= 0:
+            raise UsageError(f"{name} is {value:g}, but must be more than 0 {unit}.")
     if wishes.train_time_s is not None and wishes.n_epochs is not None:
         raise UsageError("A training time and a number of epochs were asked for; the length is one of them.")
+
+
+def decide_budget(device: DeviceFacts, wishes: Wishes) -> Budget:
+    """What the plan may spend."""
     kind = "cuda" if wishes.as_published else device.device
     return Budget(
         device=decide_device(device),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from autoseg.errors import PlanError
 from autoseg.planning import blueprint
 from autoseg.planning.plan import Configuration, Plan, Transform
 from autoseg.serialization import did_you_mean
@@ -17,7 +18,13 @@ AXIS_NAMES = {2: ("y", "x"), 3: ("z", "y", "x")}
 MAX_SPLINE_ORDER = 3
 
 
-def check_plan(plan: Plan) -> tuple[str, ...]:
+def check_plan(plan: Plan, *, where: str) -> None:
+    """Raise PlanError with every contradiction in a plan, one line each, behind the name of its file."""
+    if problems := find_problems(plan):
+        raise PlanError("\n".join(f"{where}: {problem}" for problem in problems))
+
+
+def find_problems(plan: Plan) -> tuple[str, ...]:
     """Every contradiction in a plan, one sentence each; none if it holds together."""
     problems = [*_check_shared(plan)]
     for name, configuration in plan.configurations.items():
@@ -91,6 +98,9 @@ def _check_lengths(configuration: Configuration) -> Iterator[str]:
 
 def _check_patch(configuration: Configuration) -> Iterator[str]:
     topology, patch = configuration.topology.value, configuration.patch_size.value
+    if min(map(min, topology.strides)) < 1:
+        yield "topology.strides has a stride below 1. Use 1 where an axis keeps its size, or 2."
+        return
     for axis, (size, divisor) in enumerate(zip(patch, topology.divisor, strict=True)):
         if size < 1 or size % divisor:
             name = AXIS_NAMES[configuration.n_dimensions][axis]
@@ -100,9 +110,6 @@ def _check_patch(configuration: Configuration) -> Iterator[str]:
             )
     if any(stride != 1 for stride in topology.strides[0]):
         yield f"topology.strides[0] is {_show(topology.strides[0])}, but the first stage has full resolution: write 1."
-    for stage, strides in enumerate(topology.strides):
-        if any(stride < 1 for stride in strides):
-            yield f"topology.strides[{stage}] is {_show(strides)}, but strides are at least 1."
     for stage, kernel in enumerate(topology.kernel_sizes):
         if any(size < 1 or size % 2 == 0 for size in kernel):
             yield f"topology.kernel_sizes[{stage}] is {_show(kernel)}, but kernels are odd. Use 1 or 3."

@@ -7,6 +7,7 @@ makes it, and a training that resumes at iteration i sees what it would have see
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -15,6 +16,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -152,6 +156,7 @@ class BatchStream:
         self._n_ahead = max(n_ahead, 1)
         self._executor: loky.ProcessPoolExecutor | None = None
         self._coming: deque[Future[Batch]] = deque()
+        self._workers: set[BaseProcess] = set()
 
     def __enter__(self) -> Self:
         if self._n_workers > 0:
@@ -165,7 +170,7 @@ class BatchStream:
     ) -> None:
         self._coming.clear()
         if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=True)
+            _end_workers(self._executor, self._workers)
             self._executor = None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -180,17 +185,32 @@ class BatchStream:
 
     def _take(self, executor: loky.ProcessPoolExecutor) -> Batch:
         try:
-            while len(self._coming) < self._n_ahead:
-                self._coming.append(executor.submit(self._maker.make, self._next + len(self._coming)))
+            self._order(executor)
             return self._coming.popleft().result()
         except (BrokenProcessPool, MemoryError) as problem:
             raise ResourceError(self._describe_death(problem)) from problem
+
+    def _order(self, executor: loky.ProcessPoolExecutor) -> None:
+        """Ask for the batches ahead, and remember the processes that start for it."""
+        others = set() if self._workers else set(active_children())
+        while len(self._coming) < self._n_ahead:
+            self._coming.append(executor.submit(self._maker.make, self._next + len(self._coming)))
+        self._workers = self._workers or set(active_children()) - others
 
     def _describe_death(self, problem: BaseException) -> str:
         return (
             f"Batch {self._next} was not made: a worker process gave up ({type(problem).__name__}). The system ends "
             f"processes when memory runs out: free some, or use fewer workers than {self._n_workers}."
         )
+
+
+def _end_workers(executor: loky.ProcessPoolExecutor, workers: set[BaseProcess]) -> None:
+    """End processes at once; where loky lacks the means to, they finish the few batches they were given first."""
+    can_kill = find_spec("psutil") is not None or shutil.which("pgrep") is not None  # loky hangs if it tries without
+    executor.shutdown(wait=True, kill_workers=can_kill)
+    for worker in workers:
+        worker.terminate()
+        worker.join()
 
 
 def _start_worker(parent: int) -> None:

@@ -16,7 +16,8 @@ from autoseg.serialization import did_you_mean
 
 POLYNOMIAL_EXPONENT = 0.9
 ITERATIONS_PER_EPOCH = 250
-EPOCHS_IN_A_TIME_BUDGET = 30  # often enough to watch and to resume, rare enough to cost nothing
+EPOCH_S = 20.0  # an epoch of a time budget: often enough to watch and to resume, rare enough to cost little
+MIN_EPOCHS, MAX_EPOCHS = 3, 40  # of a time budget, however short or long it is
 
 
 def polynomial(share: float) -> float:
@@ -64,13 +65,13 @@ def share_spent(length: Length, *, iteration: int, spent_s: float) -> float:
 def count_epochs(length: Length) -> int:
     """Epochs in the whole training; an epoch ends with a validation, a line of history and a saved state."""
     if length.train_time_s is not None:
-        return EPOCHS_IN_A_TIME_BUDGET
+        return round(min(max(length.train_time_s / EPOCH_S, MIN_EPOCHS), MAX_EPOCHS))
     return math.ceil((length.n_iterations or 1) / (length.iterations_per_epoch or ITERATIONS_PER_EPOCH))
 
 
 def is_epoch_over(length: Length, epoch: int, *, iteration: int, spent_s: float) -> bool:
     """Whether epoch 0, 1, ... has had its share of the training."""
     if length.train_time_s is not None:
-        return spent_s >= length.train_time_s * (epoch + 1) / EPOCHS_IN_A_TIME_BUDGET
+        return spent_s >= length.train_time_s * (epoch + 1) / count_epochs(length)
     per_epoch = length.iterations_per_epoch or ITERATIONS_PER_EPOCH
     return iteration >= min((epoch + 1) * per_epoch, length.n_iterations or 1)

@@ -72,7 +72,7 @@ def test_axes_run_backwards(tmp_path: Path) -> None:
 
 
 def test_damage_inside_a_file_is_noticed(tmp_path: Path) -> None:
-    path = save(tmp_path / "a.nii.gz", shape=(9, 40, 50))
+    path = save(tmp_path / "a.nii.gz", shape=(60, 80, 90))
     content = bytearray(path.read_bytes())
     content[-6] ^= 0xFF  # the checksum
     path.write_bytes(content)

@@ -43,7 +43,7 @@ def test_a_device_that_is_not_there_or_not_known_is_one_clear_line(monkeypatch: 
     monkeypatch.setattr(devices, "measure_gpu_memory_gb", lambda: None)
     with pytest.raises(UsageError, match="reports no GPU"):
         measure_device("cuda")
-    with pytest.raises(UsageError, match="Did you mean cuda?"):
+    with pytest.raises(UsageError, match=r"Did you mean cuda\?"):
         measure_device("cud")
 
 

@@ -4,16 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
+from autoseg.decision import Decision
 from autoseg.errors import UsageError
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.planning.devices import DeviceFacts
-from autoseg.planning.explaining import explain_plan, find_decisions, format_value, list_decisions
+from autoseg.planning.explaining import explain_key, format_value, list_decisions
 from autoseg.planning.plan import Configuration, Plan
 from autoseg.planning.planner import make_plan
 
 
 def test_every_decision_has_a_row_with_a_reason(cpu_plan: Plan) -> None:
-    rows = {row.key: row for row in explain_plan(cpu_plan)}
+    rows = {row.key: row for row in list_decisions(cpu_plan)}
     patch = rows["3d_fullres.patch_size"]
     assert patch.value == str(list(cpu_plan.configurations["3d_fullres"].patch_size.value))
     assert (patch.source, rows["n_folds"].source) == ("rule", "fixed")
@@ -22,9 +23,10 @@ def test_every_decision_has_a_row_with_a_reason(cpu_plan: Plan) -> None:
 
 
 def test_a_key_finds_its_decision_and_a_room_finds_all_of_its_own(cpu_plan: Plan) -> None:
-    found = find_decisions(cpu_plan, "normalization.CT.scheme")
-    assert found["normalization.CT.scheme"].value == "ct"
-    assert set(find_decisions(cpu_plan, "left_out")) == {"left_out.3d_lowres", "left_out.3d_cascade"}
+    found = explain_key(cpu_plan, "normalization.CT.scheme")
+    assert isinstance(found, Decision)
+    assert found.value == "ct"
+    assert set(explain_key(cpu_plan, "left_out")) == {"3d_lowres", "3d_cascade"}
 
 
 @pytest.mark.parametrize(
@@ -38,12 +40,12 @@ def test_a_key_finds_its_decision_and_a_room_finds_all_of_its_own(cpu_plan: Plan
 )
 def test_an_unknown_key_is_told_the_nearest(cpu_plan: Plan, key: str, words: str) -> None:
     with pytest.raises(UsageError, match=words.replace("?", r"\?")):
-        find_decisions(cpu_plan, key)
+        explain_key(cpu_plan, key)
 
 
 def test_channels_of_one_name_are_told_apart(make_fingerprint: Callable[..., Fingerprint], cpu: DeviceFacts) -> None:
-    keys = list_decisions(make_plan(make_fingerprint(channels=("MRI", "CT", "MRI")), cpu))
-    assert {"normalization.MRI[0].scheme", "normalization.CT.scheme", "normalization.MRI[2].scheme"} <= set(keys)
+    keys = {row.key for row in list_decisions(make_plan(make_fingerprint(channels=("MRI", "CT", "MRI")), cpu))}
+    assert {"normalization.MRI[0].scheme", "normalization.CT.scheme", "normalization.MRI[2].scheme"} <= keys
 
 
 def test_values_fit_one_line() -> None:

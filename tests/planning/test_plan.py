@@ -4,6 +4,7 @@ import pytest
 
 from autoseg.errors import UsageError
 from autoseg.planning.plan import Plan, Topology, values_only
+from autoseg.serialization import to_plain
 
 
 def with_volume(plan: Plan, **changes: object) -> Plan:
@@ -43,3 +44,23 @@ def test_a_configuration_that_was_left_out_says_why(cpu_plan: Plan) -> None:
 
 def test_values_are_what_remains_without_reasons(cpu_plan: Plan) -> None:
     assert values_only(cpu_plan)["configurations"]["2d"]["batch_size"] == 4
+
+
+def test_forecasts_do_not_make_another_network(cpu_plan: Plan) -> None:
+    volume = cpu_plan.configurations["3d_fullres"]
+    slower = volume.iteration_s.model_copy(update={"value": 99.0})
+    assert with_volume(cpu_plan, iteration_s=slower).configurations["3d_fullres"].digest == volume.digest
+
+
+def test_only_what_was_set_in_the_file_is_pinned(cpu_plan: Plan) -> None:
+    plain = to_plain(cpu_plan)
+    plain["budget"]["memory_gb"] |= {"source": "user", "reason": "asked for"}
+    assert Plan.model_validate(plain).pinned == ()
+    plain["configurations"]["2d"]["batch_size"] = 3
+    assert Plan.model_validate(plain).pinned == ("2d.batch_size",)
+
+
+def test_volumes_are_trained_first_where_there_are_any(cpu_plan: Plan) -> None:
+    assert cpu_plan.first_choice == "3d_fullres"
+    slices = cpu_plan.model_copy(update={"configurations": {"2d": cpu_plan.configurations["2d"]}})
+    assert slices.first_choice == "2d"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from autoseg.errors import PlanError
 from autoseg.planning.plan import Plan
-from autoseg.planning.validation import check_plan
+from autoseg.planning.validation import check_plan, find_problems
 from autoseg.serialization import to_plain
 
 Spoil = Callable[[dict[str, Any]], None]
@@ -29,7 +30,7 @@ def check(plan: Plan, *spoils: Spoil) -> tuple[str, ...]:
     plain = to_plain(plan)
     for spoil in spoils:
         spoil(plain)
-    return check_plan(Plan.model_validate(plain))
+    return find_problems(Plan.model_validate(plain))
 
 
 def in_volume(key: str, value: Any) -> Spoil:
@@ -38,6 +39,13 @@ def in_volume(key: str, value: Any) -> Spoil:
 
 def test_a_plan_of_the_rules_has_no_problem(cpu_plan: Plan) -> None:
     assert check(cpu_plan) == ()
+    check_plan(cpu_plan, where="plan.yaml")
+
+
+def test_problems_are_raised_behind_the_name_of_the_file(cpu_plan: Plan) -> None:
+    spoiled = cpu_plan.model_copy(update={"n_folds": cpu_plan.n_folds.model_copy(update={"value": 1})})
+    with pytest.raises(PlanError, match=r"^plan\.yaml: n_folds is 1"):
+        check_plan(spoiled, where="plan.yaml")
 
 
 @pytest.mark.parametrize(
@@ -91,13 +99,26 @@ def test_a_patch_that_the_strides_do_not_divide_is_told_the_nearest_sizes(cpu_pl
     assert problems[1].endswith(f"Nearest: {divisor[2]}.")
 
 
-def test_strides_and_kernels_that_no_network_can_have_are_named(cpu_plan: Plan) -> None:
-    topology = {"strides": [[2, 2], [0, 2]], "kernel_sizes": [[2, 3], [3, 3]]}
-    values = {"topology": topology, "features": [8, 16], "blocks": {"encoder": [2, 2], "decoder": [2]}}
-    text = "\n".join(check(cpu_plan, *(put(f"configurations.2d.{key}", value) for key, value in values.items())))
-    assert "first stage has full resolution" in text
-    assert "strides are at least 1" in text
-    assert "kernels are odd" in text
+@pytest.mark.parametrize(
+    ("strides", "kernel_sizes", "words"),
+    [
+        ([[2, 2], [2, 2]], [[3, 3], [3, 3]], "first stage has full resolution"),
+        ([[1, 1], [0, 2]], [[3, 3], [3, 3]], "a stride below 1"),
+        ([[1, 1], [2, 2]], [[2, 3], [3, 3]], "kernels are odd"),
+        ([[1, 1]], [[3, 3]], "a U-Net needs at least 2"),
+    ],
+)
+def test_a_topology_that_no_network_can_have_is_named(
+    cpu_plan: Plan, strides: list[list[int]], kernel_sizes: list[list[int]], words: str
+) -> None:
+    n_stages = len(strides)
+    values = {
+        "topology": {"strides": strides, "kernel_sizes": kernel_sizes},
+        "features": [8] * n_stages,
+        "blocks": {"encoder": [2] * n_stages, "decoder": [2] * (n_stages - 1)},
+    }
+    problems = check(cpu_plan, *(put(f"configurations.2d.{key}", value) for key, value in values.items()))
+    assert any(words in problem for problem in problems), problems
 
 
 def test_all_problems_are_named_at_once(cpu_plan: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from autoseg.errors import ResourceError, UsageError, WorkspaceError
 from autoseg.planning.plan import Augmentation, Transform
 from autoseg.preprocessing.preprocess import Placement, Prepared
 from autoseg.preprocessing.store import write_case
+from autoseg.training import batches as batches_module
 from autoseg.training.batches import BatchMaker, BatchStream
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -207,6 +209,14 @@ def test_leaving_ends_the_workers_and_waiting_is_measured(folder):
         next(batches)
         assert len(find_workers()) == 2
         assert batches.waited_s > 0
+    assert find_workers() == []
+
+
+@needs_proc
+def test_leaving_ends_the_workers_without_psutil_and_pgrep(folder, monkeypatch):
+    monkeypatch.setattr(batches_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    take(make_maker(folder), 1, n_workers=1)
     assert find_workers() == []
 
 

@@ -5,7 +5,7 @@ Memory is what the device has, less what others need; on a CPU the matrix speed 
 
 from __future__ import annotations
 
-from autoseg.decision import SET_BY_HAND, Decision, ruled
+from autoseg.decision import Decision, ruled
 from autoseg.planning.devices import DeviceFacts
 
 GPU_MARGIN = 0.1  # of a GPU's memory is left to its driver, the display and the allocator; own choice
@@ -23,7 +23,7 @@ def decide_device(device: DeviceFacts) -> Decision[str]:
 def decide_memory(device: DeviceFacts, *, wish_gb: float | None, as_published: bool) -> Decision[float]:
     """Memory that training may use, in GB."""
     if wish_gb is not None:
-        return Decision(value=wish_gb, reason=SET_BY_HAND, source="user")
+        return Decision(value=wish_gb, reason="asked for", source="user")
     if as_published:
         return ruled(PUBLISHED_GB, f"the published rules plan for {PUBLISHED_GB:g} GB unless told otherwise")
     there = round(device.memory_gb, 1)

@@ -5,16 +5,22 @@ Source: nnU-Net Revisited, arXiv 2404.09556: a residual encoder is the better U-
 
 from __future__ import annotations
 
-from autoseg.decision import SET_BY_HAND, Decision, ruled
+from autoseg.decision import Decision, ruled
+from autoseg.errors import UsageError
+from autoseg.planning.blueprint import NETWORKS
+from autoseg.serialization import did_you_mean
 
+AUTO = "auto"
 BY_DEVICE = {"cpu": "plain_unet"}
 ELSEWHERE = "residual_unet"
 
 
 def decide_network(*, device: str, wish: str) -> Decision[str]:
-    """The network's name; `wish` is a name, or `auto`."""
-    if wish != "auto":
-        return Decision(value=wish, reason=SET_BY_HAND, source="user")
+    """The network's name; `wish` is a name, or `auto`. Raises UsageError for an unknown name."""
+    if wish not in (*NETWORKS, AUTO):
+        raise UsageError(f"network {wish} is not known.{did_you_mean(wish, (*NETWORKS, AUTO))}")
+    if wish != AUTO:
+        return Decision(value=wish, reason="asked for", source="user")
     if device in BY_DEVICE:
         return ruled(BY_DEVICE[device], "on a CPU the plain U-Net learns more per second than the deeper residual one")
     return ruled(ELSEWHERE, "a residual encoder was the best U-Net in a comparison at equal cost (arXiv 2404.09556)")

@@ -36,11 +36,14 @@ def decide_topology(*, spacing_mm: Sequence[float], patch_size: Sequence[int]) -
 
 
 def derive_topology(spacing_mm: Sequence[float], patch_size: Sequence[float]) -> Topology:
-    """Strides and kernel sizes per stage, finest first, for a patch that need not be a multiple of its strides yet."""
+    """Strides and kernel sizes per stage, finest first, for a patch that need not be a multiple of its strides yet.
+
+    A tiny patch is halved once all the same, for a U-Net has two stages at least.
+    """
     spacing, size = list(spacing_mm), list(patch_size)
     axes = range(len(spacing))
     strides, kernel, kernels = [[1] * len(size)], [1] * len(size), []
-    while halved := _axes_to_halve(spacing, size):
+    while halved := _axes_to_halve(spacing, size) or (_longest_axes(size) if len(strides) == 1 else []):
         kernel = _widen(kernel, spacing)
         kernels.append(kernel)
         strides.append([2 if axis in halved else 1 for axis in axes])
@@ -64,6 +67,10 @@ def _axes_to_halve(spacing: Sequence[float], size: Sequence[float]) -> list[int]
     if len(comparable) == 1 and size[comparable[0]] < MIN_EDGE_ALONE:
         return []
     return comparable
+
+
+def _longest_axes(size: Sequence[float]) -> list[int]:
+    return [axis for axis in range(len(size)) if 2 * size[axis] >= max(size)]
 
 
 def _widen(kernel: Sequence[int], spacing: Sequence[float]) -> list[int]:

@@ -6,7 +6,7 @@ fitted to; a length in iterations takes as long as it takes.
 
 from __future__ import annotations
 
-from autoseg.decision import SET_BY_HAND, Decision, ruled
+from autoseg.decision import Decision, ruled
 from autoseg.planning.blueprint import ITERATIONS_PER_EPOCH
 from autoseg.planning.plan import Length
 
@@ -19,7 +19,7 @@ ASSUMED_GPU_ITERATION_S = 0.4  # where nothing was measured: 250 iterations in 1
 def decide_train_time(*, device: str, wish_s: float | None, n_epochs: int | None) -> Decision[float | None]:
     """Wall-clock seconds per fold; None where the length is a number of iterations."""
     if wish_s is not None:
-        return Decision(value=wish_s, reason=SET_BY_HAND, source="user")
+        return Decision(value=wish_s, reason="asked for", source="user")
     if n_epochs is not None:
         return ruled(None, f"the length was asked for in epochs, {n_epochs:,}")
     if device == "cpu":

@@ -22,8 +22,12 @@ def test_a_coarse_axis_waits_until_the_others_have_caught_up() -> None:
 
 
 def test_a_single_axis_needs_twelve_voxels_to_be_halved() -> None:
-    assert derive_topology((1, 1), (4, 11)).divisor == (1, 1)
-    assert derive_topology((1, 1), (4, 12)).divisor == (1, 2)
+    assert derive_topology((1, 1), (6, 22)).divisor == (1, 2)
+    assert derive_topology((1, 1), (6, 24)).divisor == (1, 4)
+
+
+def test_a_tiny_patch_still_has_two_stages() -> None:
+    assert derive_topology((1, 1, 1), (1, 6, 5)).strides == ((1, 1, 1), (1, 2, 2))
 
 
 def test_the_bottom_always_convolves_in_all_directions() -> None:
