@@ -9,7 +9,8 @@
     └── ResourceError        exit code 1: memory, disk, a device or a worker gave up
 
 A message says where, what was expected, what came, and what to do:
-`plans/liver.yaml: 3d_fullres.patch_size[0] is 100, but axis z is halved 5 times and needs a multiple of 32. Nearest: 96 or 128.`
+`plans/liver.yaml: 3d_fullres.patch_size[0] is 100, but axis z is halved 5 times and needs a multiple of 32. Nearest:
+96 or 128.`
 """
 
 from __future__ import annotations

@@ -1,23 +1,23 @@
 """Names every file and folder that autoseg writes for one dataset. Paths only: nothing here reads or writes.
 
-    autoseg_workspace/<dataset>/
-      dataset.json                        how the dataset was read: layout, channels, labels, mapping
-      fingerprint.json                    what was measured
-      device.json                         what this machine can do, measured once
-      plan.yaml                           what was decided, and why
-      splits.json                         who trains and who validates in each fold
-      preprocessed/<configuration>-<digest>/
-        CASE.image.b2nd CASE.segmentation.b2nd CASE.locations.npy CASE.json
-      trained/<configuration>/fold_<k>/
-        checkpoint.safetensors            weights and the configuration that they obey
-        resume.safetensors                everything that an interrupted run continues from
-        history.jsonl  progress.png       one line per epoch, and its picture
-        running.lock                      held by the process that trains
-        validation/CASE.<ending>          predictions of the cases that the fold never saw
-        validation/report.json            their scores
-      crossvalidation/<candidate>/        the pooled predictions that `select` compared
-      selection.yaml                      the best configuration or ensemble, and its postprocessing
-      benchmark/<method>/...              the same tree under another network, and report.json beside them
+autoseg_workspace/<dataset>/
+  dataset.json                        how the dataset was read: layout, channels, labels, mapping
+  fingerprint.json                    what was measured
+  device.json                         what this machine can do, measured once
+  plan.yaml                           what was decided, and why
+  splits.json                         who trains and who validates in each fold
+  preprocessed/<configuration>-<digest>/
+    CASE.image.b2nd CASE.segmentation.b2nd CASE.locations.npy CASE.json
+  trained/<configuration>/fold_<k>/
+    checkpoint.safetensors            weights and the configuration that they obey
+    resume.safetensors                everything that an interrupted run continues from
+    history.jsonl  progress.png       one line per epoch, and its picture
+    running.lock                      held by the process that trains
+    validation/CASE.<ending>          predictions of the cases that the fold never saw
+    validation/report.json            their scores
+  crossvalidation/<candidate>/        the pooled predictions that `select` compared
+  selection.yaml                      the best configuration or ensemble, and its postprocessing
+  benchmark/<method>/...              the same tree under another network, and report.json beside them
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/whole_process.py DATASET [--configuration 3d_fullres] [--repeats 3]
 
-Every step runs in a fresh process and a fresh workspace: fingerprint, plan (from the stored fingerprint), preprocess, one
-training iteration, one prediction. Prints median (minimum to maximum) and writes results/whole_process.csv.
+Every step runs in a fresh process and a fresh workspace: fingerprint, plan (from the stored fingerprint), preprocess,
+one training iteration, one prediction. Prints median (minimum to maximum) and writes results/whole_process.csv.
 """
 
 from __future__ import annotations

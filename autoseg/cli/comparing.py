@@ -12,10 +12,19 @@ from autoseg.cli.options import AsJson, DatasetFolder, Device, Folds, TrainTime,
 
 
 def evaluate(
-    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="Folder (or file) of reference segmentations.", show_default=False)],
-    predicted: Annotated[Path, typer.Argument(metavar="PREDICTED", help="Folder (or file) of predicted segmentations.", show_default=False)],
+    reference: Annotated[
+        Path,
+        typer.Argument(metavar="REFERENCE", help="Folder (or file) of reference segmentations.", show_default=False),
+    ],
+    predicted: Annotated[
+        Path,
+        typer.Argument(metavar="PREDICTED", help="Folder (or file) of predicted segmentations.", show_default=False),
+    ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the report as JSON to this file.", show_default=False)
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Also write the report as JSON to this file.", show_default=False
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,11 +47,15 @@ def evaluate(
 def benchmark(
     dataset: DatasetFolder,
     methods: Annotated[
-        str, typer.Option("--methods", metavar="NAMES", help="Networks to compare, separated by commas: unet, residual_unet.")
+        str,
+        typer.Option(
+            "--methods", metavar="NAMES", help="Networks to compare, separated by commas: unet, residual_unet."
+        ),
     ] = "unet,residual_unet",
     train_time: TrainTime = None,
     configuration: Annotated[
-        str | None, typer.Option("--configuration", metavar="NAME", help="[default: the plan's first choice]", show_default=False)
+        str | None,
+        typer.Option("--configuration", metavar="NAME", help="[default: the plan's first choice]", show_default=False),
     ] = None,
     fold: Folds = None,
     device: Device = "auto",

@@ -46,7 +46,11 @@ class TerminalReporter(Reporter):
         )
         with Progress(*columns, console=stderr) as progress:
             task = progress.add_task(what, total=total, note="")
-            yield lambda done, note="": progress.update(task, completed=done, note=note)
+
+            def advance(done: float, note: str = "") -> None:
+                progress.update(task, completed=done, note=note)
+
+            yield advance
 
 
 def _line_writer(what: str, total: float) -> Advance:

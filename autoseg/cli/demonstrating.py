@@ -12,11 +12,17 @@ from autoseg.cli.options import AsJson, Device, parse_duration
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the dataset and all results.")] = Path(
-        "autoseg_demo"
-    ),
+    folder: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the dataset and all results.")
+    ] = Path("autoseg_demo"),
     train_time: Annotated[
-        float, typer.Option("--train-time", metavar="DURATION", parser=parse_duration, help="Training time per fold; two folds are trained.")
+        float,
+        typer.Option(
+            "--train-time",
+            metavar="DURATION",
+            parser=parse_duration,
+            help="Training time per fold; two folds are trained.",
+        ),
     ] = 60.0,
     device: Device = "auto",
     as_json: AsJson = False,

@@ -49,7 +49,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 GpuMemory = Annotated[
     float | None,
     typer.Option(
-        "--gpu-memory", metavar="GB", min=0.5, help="Memory that training may use, in GB. [default: what the device has]",
+        "--gpu-memory",
+        metavar="GB",
+        min=0.5,
+        help="Memory that training may use, in GB. [default: what the device has]",
         show_default=False,
     ),
 ]
@@ -66,14 +69,16 @@ TrainTime = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option("--epochs", metavar="N", min=1, help="Epochs of 250 iterations, instead of --train-time.", show_default=False),
+    typer.Option(
+        "--epochs", metavar="N", min=1, help="Epochs of 250 iterations, instead of --train-time.", show_default=False
+    ),
 ]
 Network = Annotated[
     str | None,
     typer.Option(
         "--network",
         metavar="NAME",
-        help="plain_unet or residual_unet. [default: residual_unet on a GPU, plain_unet on a CPU]",
+        help="unet or residual_unet. [default: residual_unet on a GPU, unet on a CPU]",
         show_default=False,
     ),
 ]
@@ -90,7 +95,9 @@ Configurations = Annotated[
 Folds = Annotated[
     list[str] | None,
     typer.Option(
-        "--fold", metavar="K", help="0, 1, ...; repeat it for several, or `all` for every fold. [default: all]",
+        "--fold",
+        metavar="K",
+        help="0, 1, ...; repeat it for several, or `all` for every fold. [default: all]",
         show_default=False,
     ),
 ]

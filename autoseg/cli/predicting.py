@@ -13,14 +13,24 @@ from autoseg.cli.options import AsJson, Configurations, Device, Folds, Workspace
 
 def predict_ensemble(
     model: Annotated[
-        Path, typer.Argument(metavar="DATASET_OR_MODEL", help="A dataset, or the workspace that its models lie in.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="DATASET_OR_MODEL", help="A dataset, or the workspace that its models lie in.", show_default=False
+        ),
     ],
     images: Annotated[
         Path,
-        typer.Option("-i", "--images", metavar="IMAGES", help="A file, or a folder of files, in any supported format.", show_default=False),
+        typer.Option(
+            "-i",
+            "--images",
+            metavar="IMAGES",
+            help="A file, or a folder of files, in any supported format.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PREDICTIONS", help="Folder for the segmentations.", show_default=False)
+        Path,
+        typer.Option("-o", "--output", metavar="PREDICTIONS", help="Folder for the segmentations.", show_default=False),
     ],
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write the probability of each label as an image.")
@@ -58,7 +68,12 @@ def predict_ensemble(
         return
     names = loaded.labels.names[1:]
     rows = [
-        [result.case_id, *(result.volumes_ml.get(name) for name in names), result.runtime_s, "was there" if result.was_there else ""]
+        [
+            result.case_id,
+            *(result.volumes_ml.get(name) for name in names),
+            result.runtime_s,
+            "was there" if result.was_there else "",
+        ]
         for result in results
     ]
     print_table(["case", *(f"{name} ml" for name in names), "seconds", ""], rows)

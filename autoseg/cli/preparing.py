@@ -60,7 +60,7 @@ def fingerprint(dataset: DatasetFolder, workspace: WorkspaceFolder = None, as_js
     if as_json:
         print_json(facts)
         return
-    rows = [
+    rows: list[list[object]] = [
         ["cases", facts.n_cases],
         ["median shape after cropping (z, y, x)", _median(facts.shapes_after_cropping)],
         ["median spacing (z, y, x) in mm", _median(facts.spacings_mm)],
@@ -136,7 +136,8 @@ def refuse_two_lengths(*lengths: float | None) -> None:
 def explain(
     dataset: DatasetFolder,
     key: Annotated[
-        str | None, typer.Argument(metavar="[KEY]", help="One decision, e.g. 3d_fullres.patch_size.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[KEY]", help="One decision, e.g. 3d_fullres.patch_size.", show_default=False),
     ] = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
@@ -160,12 +161,12 @@ def explain(
     if as_json:
         print_json(rows)
         return
-    print_table(["decision", "value", "source", "reason"], [[row.key, row.value, row.source, row.reason] for row in rows])
+    print_table(
+        ["decision", "value", "source", "reason"], [[row.key, row.value, row.source, row.reason] for row in rows]
+    )
 
 
-def preprocess(
-    dataset: DatasetFolder, workspace: WorkspaceFolder = None, configuration: Configurations = None
-) -> None:
+def preprocess(dataset: DatasetFolder, workspace: WorkspaceFolder = None, configuration: Configurations = None) -> None:
     """Crop, normalise and resample every case, once for all configurations. Only what is missing is done."""
     from autoseg.pipeline.preparing import ensure_plan, ensure_preprocessed
     from autoseg.pipeline.project import open_project

@@ -37,7 +37,10 @@ def train(
     network: Network = None,
     restart: Annotated[bool, typer.Option("--restart", help="Start over; the run before is moved aside.")] = False,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=0, help="Processes that make batches. [default: from the cores]", show_default=False)
+        int | None,
+        typer.Option(
+            "--workers", min=0, help="Processes that make batches. [default: from the cores]", show_default=False
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of weights and batches.")] = 0,
     workspace: WorkspaceFolder = None,

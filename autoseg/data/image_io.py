@@ -106,7 +106,7 @@ def read_segmentation(path: Path) -> tuple[np.ndarray, Geometry]:
             f"{path}: a segmentation has one number per voxel, but this file has {len(channels)} different channels. "
             "Save the label numbers as one grey channel."
         )
-    segmentation = _require_whole_numbers(channels[0], path)
+    segmentation = np.require(_require_whole_numbers(channels[0], path), requirements=["C", "W"])
     if path.name.lower().endswith(LOSSY_ENDINGS) and len(np.unique(segmentation)) > 2:
         raise DatasetError(f"{path}: JPEG compression changed the label numbers. Save segmentations as PNG.")
     return segmentation, header.geometry
@@ -233,7 +233,7 @@ def _read_with_sitk(path: Path) -> tuple[np.ndarray, Header]:
 def _read_finite_channels(path: Path) -> tuple[np.ndarray, Geometry]:
     stored, header = _read_channels(path)
     with np.errstate(over="ignore"):
-        channels = stored.astype(np.float32, copy=False)
+        channels = np.require(stored, np.float32, ["C", "W"])
     if header.dtype.startswith("float") and not (finite := np.isfinite(channels)).all():
         n_bad = int(channels.size - np.count_nonzero(finite))
         raise NumericalError(

@@ -1,13 +1,13 @@
 """The convolution blocks that U-Nets are built of, for two and three dimensions.
 
-Plain: convolution - instance normalisation - leaky ReLU, as in Isensee et al., Nature Methods 2021. Residual: He et al.,
-arXiv 1512.03385, in the form of nnU-Net Revisited, arXiv 2404.09556 (average pooling and a 1x1 projection on the skip).
+Plain: convolution - instance normalisation - leaky ReLU, as in Isensee et al., Nature Methods 2021. Residual: He et
+al., arXiv 1512.03385, in the form of nnU-Net Revisited, arXiv 2404.09556 (average pooling and a 1x1 projection on the skip).
 Tensors are (batch, channel, *axes in axis order).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 NEGATIVE_SLOPE = 0.01
 NORM_EPSILON = 1e-5
 
-CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
-TRANSPOSED_CONVOLUTION = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-AVERAGE_POOLING = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+Layer = Callable[..., nn.Module]
+
+CONVOLUTION: dict[int, Layer] = {2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED_CONVOLUTION: dict[int, Layer] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+AVERAGE_POOLING: dict[int, Layer] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 
 
 def convolve(n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int], *, bias: bool = True) -> nn.Module:
@@ -100,7 +102,7 @@ class UpStage(nn.Module):
 
 @torch.no_grad()
 def initialize(network: nn.Module) -> None:
-    """Kaiming-normal weights for leaky ReLU, zero biases (He et al., arXiv 1502.01852). Draws from torch's generator."""
+    """Kaiming-normal weights for leaky ReLU, zero biases (arXiv 1502.01852). Draws from torch's generator."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
             nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)

@@ -20,7 +20,7 @@ from autoseg.serialization import did_you_mean
 Builder = Callable[[Configuration, int, int], nn.Module]
 
 
-def build_plain_unet(configuration: Configuration, n_channels: int, n_labels: int) -> nn.Module:
+def build_unet(configuration: Configuration, n_channels: int, n_labels: int) -> nn.Module:
     """The plain U-Net of Isensee et al. 2021."""
     return _build_unet(configuration, n_channels, n_labels, residual=False)
 
@@ -42,7 +42,7 @@ def _build_unet(configuration: Configuration, n_channels: int, n_labels: int, *,
     )
 
 
-NETWORKS: dict[str, Builder] = {"plain_unet": build_plain_unet, "residual_unet": build_residual_unet}
+NETWORKS: dict[str, Builder] = {"unet": build_unet, "residual_unet": build_residual_unet}
 
 
 def build_network(configuration: Configuration, n_channels: int, n_labels: int) -> nn.Module:

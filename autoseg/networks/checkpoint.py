@@ -90,4 +90,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             content = parse_json((stream.metadata() or {}).get("autoseg", "{}"), where=str(path))
             return {name: stream.get_tensor(name) for name in stream.keys()}, content  # noqa: SIM118
     except (SafetensorError, AutosegError) as problem:
-        raise WorkspaceError(f"{path}: is damaged or no checkpoint of autoseg ({problem}). Train the fold again.") from None
+        raise WorkspaceError(
+            f"{path}: is damaged or no checkpoint of autoseg ({problem}). Train the fold again."
+        ) from None

@@ -1,4 +1,4 @@
-"""A fair comparison of networks: the same plan, split, patches, budget and evaluation for each; only the network differs."""
+"""A fair comparison of networks: the same plan, split, patches, budget and evaluation; only the network differs."""
 
 from __future__ import annotations
 

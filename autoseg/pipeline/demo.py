@@ -33,7 +33,9 @@ class DemoResult:
     files: dict[str, Path]
 
 
-def run_demo(folder: Path, *, train_time_s: float = 60.0, device: str = "auto", reporter: Reporter | None = None) -> DemoResult:
+def run_demo(
+    folder: Path, *, train_time_s: float = 60.0, device: str = "auto", reporter: Reporter | None = None
+) -> DemoResult:
     """Generate a dataset, then check, plan, train two folds, select, predict held-out cases and evaluate.
 
     Args:

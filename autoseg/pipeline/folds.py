@@ -150,7 +150,9 @@ def validate_fold(project: Project, order: FoldOrder) -> Report:
         if {case.case_id for case in report.cases} == set(order.split.validation):
             return report
     predictor = load_predictor([run.checkpoint], device=choose_device(order.device))
-    report = predict_and_score(project, [predictor], {order.configuration: order.store}, order.split.validation, run.validation)
+    report = predict_and_score(
+        project, [predictor], {order.configuration: order.store}, order.split.validation, run.validation
+    )
     write_json(run.report, report)
     project.reporter.say(f"Validation Dice of fold {order.fold}: {report.mean_dice:.4f}. {run.report}")
     return report

@@ -169,7 +169,7 @@ def _read_manifest(path: Path, model: Model) -> dict[str, object]:
     content = read_json(path)
     if content.get("model") != model.digest:
         raise WorkspaceError(
-            f"{path.parent}: holds predictions of another model or other options. Choose another folder, or remove them."
+            f"{path.parent}: holds predictions of another model or other options. Choose another folder."
         )
     cases = content["cases"]
     assert isinstance(cases, dict)
@@ -179,9 +179,7 @@ def _read_manifest(path: Path, model: Model) -> dict[str, object]:
 def _predict_case(model: Model, case: Case, path: Path, probabilities: bool) -> Predicted:
     began = time.monotonic()
     loaded = read_case(case, labels=model.labels, n_channels=len(model.channels))
-    members = [
-        predictor.predict_original(loaded.image, loaded.geometry.spacing) for predictor in model.predictors
-    ]
+    members = [predictor.predict_original(loaded.image, loaded.geometry.spacing) for predictor in model.predictors]
     prediction = restore(members, keep_probabilities=probabilities)
     segmentation = apply_postprocessing(prediction.segmentation, model.postprocessing)
     write_segmentation(path, decode_labels(segmentation, model.labels), loaded.geometry)
@@ -217,4 +215,3 @@ def find_unusual(loaded: LoadedCase, fingerprint: Fingerprint | None) -> tuple[s
             "Reorient the image, or check the result closely."
         )
     return tuple(unusual)
-

@@ -1,4 +1,4 @@
-"""From a dataset to preprocessed cases: fingerprint, plan, splits and preprocessing, each made if it is missing or stale.
+"""From a dataset to preprocessed cases: fingerprint, plan, splits, preprocessing, each made if missing or stale.
 
 Every function here returns the artifact, reading it where it is current and making it where it is not, and says so.
 """
@@ -130,9 +130,7 @@ def ensure_splits(project: Project, plan: Plan) -> tuple[Split, ...]:
 
 def ensure_preprocessed(project: Project, plan: Plan, configurations: Sequence[str]) -> dict[str, Path]:
     """Preprocessed cases of these configurations, each case decoded once for all of them. Returns their folders."""
-    folders = {
-        name: project.workspace.preprocessed(name, plan.preprocessing_digest(name)) for name in configurations
-    }
+    folders = {name: project.workspace.preprocessed(name, plan.preprocessing_digest(name)) for name in configurations}
     fingerprint = ensure_fingerprint(project)
     sources = {facts.id: facts.files for facts in fingerprint.cases}
     with project.reporter.follow("Preprocessing", len(project.dataset.cases)) as advance:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoseg.data.dataset import Dataset
-from autoseg.data.layouts import read_dataset
 from autoseg.data.freshness import digest_listing
+from autoseg.data.layouts import read_dataset
 from autoseg.errors import WorkspaceError
 from autoseg.pipeline.reporting import Reporter
 from autoseg.serialization import parse_record, read_json, write_json

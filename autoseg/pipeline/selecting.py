@@ -23,7 +23,7 @@ from autoseg.serialization import Record, digest, parse_record, read_json, read_
 from autoseg.training.device import choose_device
 from autoseg.workspace import Workspace
 
-HEADER = """What cross-validation decided: which configurations predict together, and what is done to their segmentation.
+HEADER = """What cross-validation decided: which configurations predict together, and what is done to their result.
 Shorten a block to its bare value to set it by hand, e.g. `configurations: [3d_fullres]`."""
 
 
@@ -57,8 +57,8 @@ def ensure_selection(project: Project, *, device: str = "auto") -> Selection:
     reports = read_fold_reports(project.workspace, plan)
     if not reports:
         raise WorkspaceError(
-            f"{project.workspace.root}: no fold has been trained and validated. Run `autoseg train {project.dataset.folder} "
-            "--fold 0` first."
+            f"{project.workspace.root}: no fold has been trained and validated. Run "
+            f"`autoseg train {project.dataset.folder} --fold 0` first."
         )
     basis = digest({f"{name}/{fold}": report for (name, fold), report in reports.items()})
     known = read_selection(project.workspace)
@@ -89,9 +89,7 @@ def read_fold_reports(workspace: Workspace, plan: Plan) -> dict[tuple[str, int],
     return reports
 
 
-def _select(
-    project: Project, plan: Plan, reports: dict[tuple[str, int], Report], basis: str, device: str
-) -> Selection:
+def _select(project: Project, plan: Plan, reports: dict[tuple[str, int], Report], basis: str, device: str) -> Selection:
     names = sorted({name for name, _ in reports}, key=list(plan.configurations).index)
     folds = _common_folds(names, reports)
     candidates = {name: _pool([reports[name, fold] for fold in folds], project.dataset) for name in names}
@@ -103,9 +101,7 @@ def _select(
         lambda: _read_pairs(project, best.value, folds, case_ids), project.dataset.labels
     )
     dice = {name: round(report.mean_dice, 5) for name, report in candidates.items()}
-    return Selection(
-        basis=basis, folds=folds, configurations=best, postprocessing=postprocessing, validation_dice=dice
-    )
+    return Selection(basis=basis, folds=folds, configurations=best, postprocessing=postprocessing, validation_dice=dice)
 
 
 def _common_folds(names: Sequence[str], reports: dict[tuple[str, int], Report]) -> tuple[int, ...]:
@@ -121,9 +117,7 @@ def _pool(reports: Sequence[Report], dataset: Dataset) -> Report:
     return make_report([case for report in reports for case in report.cases], dataset.labels)
 
 
-def _score_ensemble(
-    project: Project, plan: Plan, names: Sequence[str], folds: Sequence[int], device: str
-) -> Report:
+def _score_ensemble(project: Project, plan: Plan, names: Sequence[str], folds: Sequence[int], device: str) -> Report:
     """Predict every validation case with the two configurations of its own fold, and score the ensemble."""
     folder = project.workspace.crossvalidation("+".join(names))
     stored = folder / "report.json"

@@ -1,4 +1,4 @@
-"""The `train` verb: plan and preprocess what is missing, then train the folds that were asked for, one after the other."""
+"""The `train` verb: plan and preprocess what is missing, then train the folds that were asked for."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from autoseg.decision import Decision, fixed
 from autoseg.planning.plan import Loss
 
-NETWORKS = ("plain_unet", "residual_unet")  # networks.build.NETWORKS
+NETWORKS = ("unet", "residual_unet")  # networks.build.NETWORKS
 NORMALIZATION_SCHEMES = ("ct", "zscore", "rescale", "rgb", "none")  # preprocessing.normalizing.SCHEMES
 OPTIMIZERS = ("sgd", "adamw")  # training.state.OPTIMIZERS
 SCHEDULES = ("polynomial", "cosine", "constant")  # training.schedule.SCHEDULES

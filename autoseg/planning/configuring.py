@@ -61,7 +61,7 @@ def plan_configuration(situation: Situation, fit: Fit, *, is_low_resolution_due:
         batch_dice=decide_batch_dice(n_dimensions=n_dimensions, is_low_resolution_due=is_low_resolution_due),
         optimizer=optimizer,
         length=situation.length,
-        augmentation=decide_augmentation(patch_size=patch.value, is_light=situation.is_short_of_time),
+        augmentation=decide_augmentation(patch_size=patch.value),
         mirroring_axes=blueprint.fix_mirroring_axes(n_dimensions),
         foreground_share=blueprint.fix_foreground_share(),
         memory_gb=_state_memory(situation, sketch, patch.value, batch.value, optimizer.value),

@@ -22,7 +22,7 @@ class NetworkSketch:
     """Everything that a network's cost depends on, but for patch and batch.
 
     Attributes:
-        network: `plain_unet` or `residual_unet`.
+        network: `unet` or `residual_unet`.
         topology, features, blocks: one entry per stage, finest first.
         n_channels, n_labels: channels of input and output.
         deep_supervision: whether coarser decoder stages have heads.

@@ -41,7 +41,7 @@ def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO
     check_wishes(wishes)
     budget = decide_budget(device, wishes)
     axis_order, grid = _lay_grid(fingerprint, wishes)
-    flat = replace(_leave_first_axis(grid), spacing_mm=_state_in_plane(grid.spacing_mm))
+    flat = _leave_first_axis(grid)
     situation = _describe_situation(fingerprint, grid, budget, wishes)
     configurations = {"2d": _plan_2d(replace(situation, grid=flat))}
     left_out = _leave_out_volumes()
@@ -118,11 +118,13 @@ def _permute(values: tuple[float, ...], order: tuple[int, int, int]) -> tuple[fl
 
 
 def _leave_first_axis(grid: Grid) -> Grid:
-    return Grid(grid.spacing_mm, grid.median_shape[1:], grid.median_case_mm[1:])
-
-
-def _state_in_plane(spacing: Decision[tuple[float, ...]]) -> Decision[tuple[float, ...]]:
-    return Decision(value=spacing.value[1:], reason=f"in-plane: {spacing.reason}", inputs=spacing.inputs)
+    """The grid of slices, whose spacing is the median unless a coarse axis lies within them."""
+    spacing, median = grid.spacing_mm, grid.median_case_mm
+    reason = f"in-plane: {spacing.reason}"
+    if np.allclose(spacing.value[1:], median[1:]):
+        reason = "the median spacing within slices"
+    in_plane = Decision(value=spacing.value[1:], reason=reason, inputs=spacing.inputs)
+    return Grid(in_plane, grid.median_shape[1:], median[1:])
 
 
 def _describe_situation(fingerprint: Fingerprint, grid: Grid, budget: Budget, wishes: Wishes) -> Situation:

@@ -106,7 +106,9 @@ def load_predictor(
     first = checkpoints[0]
     for path, other in zip(paths, checkpoints, strict=True):
         if _trained_as(other) != _trained_as(first):
-            raise WorkspaceError(f"{path}: was trained under another plan than {paths[0]}. Train it anew with --restart.")
+            raise WorkspaceError(
+                f"{path}: was trained under another plan than {paths[0]}. Train it anew with --restart."
+            )
     networks = tuple(place_network(load_network(checkpoint), device) for checkpoint in checkpoints)
     return Predictor(first.plan, first.configuration, networks, device, options or PredictionOptions())
 

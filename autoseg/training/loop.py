@@ -98,7 +98,9 @@ def train(
     with _hold(job.lock), explaining_out_of_memory(_describe_holding(job.settings)):
         state = _start_or_resume(job)
         checks = _make_validation_batches(job)
-        with BatchStream(_batch_maker(job), start=state.iteration, n_workers=job.n_workers, n_ahead=N_BATCHES_AHEAD) as s:
+        with BatchStream(
+            _batch_maker(job), start=state.iteration, n_workers=job.n_workers, n_ahead=N_BATCHES_AHEAD
+        ) as s:
             clock = _Clock(state.spent_s)
             try:
                 while state.epoch < count_epochs(job.length) and share_spent_by(job, state) < 1:
@@ -286,4 +288,6 @@ def _hold(lock: Path) -> Iterator[None]:
         with holder.acquire(timeout=0):
             yield
     except Timeout:
-        raise WorkspaceError(f"{lock.parent}: another process is training this fold. Wait for it, or stop it.") from None
+        raise WorkspaceError(
+            f"{lock.parent}: another process is training this fold. Wait for it, or stop it."
+        ) from None

@@ -85,8 +85,9 @@ def update_average(state: TrainingState, decay: float | None) -> None:
     if decay is None:
         return
     decay = min(decay, (1 + state.iteration) / (EMA_WARMUP + state.iteration))
-    averages = list(state.average.parameters())
-    torch._foreach_lerp_(averages, list(state.network.parameters()), 1 - decay)
+    averages: list[Tensor] = list(state.average.parameters())
+    weights: list[Tensor] = list(state.network.parameters())
+    torch._foreach_lerp_(averages, weights, 1 - decay)
 
 
 def write_state(path: Path, state: TrainingState, content: dict[str, Any]) -> None:

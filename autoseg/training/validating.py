@@ -28,7 +28,9 @@ def measure_patch_dice(
         supervised = target != IGNORED
         predicted, target = predicted[supervised], target[supervised]
         overlap += torch.bincount(target[predicted == target], minlength=labels.n_labels)
-        total += torch.bincount(target, minlength=labels.n_labels) + torch.bincount(predicted, minlength=labels.n_labels)
+        total += torch.bincount(target, minlength=labels.n_labels) + torch.bincount(
+            predicted, minlength=labels.n_labels
+        )
     return {
         labels.names[label]: 2 * int(overlap[label]) / int(total[label]) if total[label] else None
         for label in labels.foreground

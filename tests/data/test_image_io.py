@@ -79,6 +79,14 @@ def test_pictures_stay_pictures(tmp_path: Path, segmentation: np.ndarray, ending
     assert geometry.has_spacing is (ending == ".nii.gz")
 
 
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".mha"])
+def test_arrays_are_contiguous_and_may_be_changed(tmp_path: Path, volume: np.ndarray, ending: str) -> None:
+    write_volume(tmp_path / f"a{ending}", np.rint(volume), GEOMETRY)
+    for array in (read_image([tmp_path / f"a{ending}"])[0], read_segmentation(tmp_path / f"a{ending}")[0]):
+        assert array.flags.writeable
+        assert array.flags.c_contiguous
+
+
 def test_simpleitk_sees_axes_the_other_way_round(tmp_path: Path, volume: np.ndarray) -> None:
     write_volume(tmp_path / "a.mha", volume, GEOMETRY)
     image = sitk.ReadImage(str(tmp_path / "a.mha"))

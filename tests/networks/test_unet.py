@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -42,11 +44,11 @@ def test_every_parameter_learns() -> None:
     assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
 
 
-def test_plain_unet_has_the_size_that_can_be_derived_on_paper() -> None:
+def test_unet_has_the_size_that_can_be_derived_on_paper() -> None:
     network = make_unet(ISOTROPIC, width=32)
     features = [2, 32, 64, 128, 256]
     conv = lambda n_in, n_out: 27 * n_in * n_out + n_out + 2 * n_out  # noqa: E731
-    encoder = sum(conv(a, b) + conv(b, b) for a, b in zip(features, features[1:], strict=False))
+    encoder = sum(conv(a, b) + conv(b, b) for a, b in itertools.pairwise(features))
     decoder = sum(8 * 2 * f * f + f + conv(2 * f, f) + conv(f, f) for f in (32, 64, 128))
     heads = sum(3 * f + 3 for f in (32, 64))
     assert sum(parameter.numel() for parameter in network.parameters()) == encoder + decoder + heads

@@ -146,7 +146,7 @@ def test_another_plan_does_not_continue_a_trained_fold(trained: Project, tmp_pat
     changed = plan.model_copy(update={"configurations": {"3d_fullres": edited}})
     split = ensure_splits(trained, plan)[0]
     order = FoldOrder(changed, "3d_fullres", 0, split, tmp_path, run, Length(n_iterations=1))
-    with pytest.raises(WorkspaceError, match="trained under another plan. Train it anew with --restart"):
+    with pytest.raises(WorkspaceError, match=r"trained under another plan. Train it anew with --restart"):
         train_fold(trained, order)
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_checkpoint_is_one_clear_line(trained: Project, tmp_path: Path
 
 
 def test_unknown_configurations_and_folds_are_named(trained: Project) -> None:
-    with pytest.raises(UsageError, match="no configuration 3d_fulres. Did you mean 3d_fullres"):
+    with pytest.raises(UsageError, match=r"no configuration 3d_fulres. Did you mean 3d_fullres"):
         train_folds(trained, TrainingWishes(configurations=("3d_fulres",)))
     with pytest.raises(UsageError, match="--fold 9: the splits have folds 0 to 4"):
         train_folds(trained, TrainingWishes(folds=("9",)))

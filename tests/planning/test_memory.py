@@ -21,7 +21,7 @@ ADAMW = Optimizer(name="adamw", learning_rate=1e-3, weight_decay=0.0, ema_decay=
 SGD = Optimizer(name="sgd", learning_rate=1e-2, weight_decay=0.0)
 CASES = [
     (network, spacing_mm, patch_size)
-    for network in ("plain_unet", "residual_unet")
+    for network in ("unet", "residual_unet")
     for spacing_mm, patch_size in [
         ((1.0, 1.0), (48, 32)),
         ((1.0, 1.0, 1.0), (16, 24, 16)),
@@ -76,7 +76,7 @@ def test_activations_are_what_autograd_saves(
 
 
 def test_the_optimizer_and_the_average_hold_copies_of_the_weights() -> None:
-    sketch = make_sketch("plain_unet", (1.0, 1.0), (48, 32))
+    sketch = make_sketch("unet", (1.0, 1.0), (48, 32))
     lean, rich = (estimate_training_memory(sketch, (48, 32), 2, optimizer) for optimizer in (SGD, ADAMW))
     assert lean.optimizer == lean.weights == 4 * count_parameters(sketch)
     assert (rich.optimizer, rich.average) == (2 * rich.weights, rich.weights)
@@ -91,4 +91,4 @@ def test_the_largest_batch_fits_and_one_more_does_not(memory_gb: float) -> None:
 
 
 def test_no_batch_fits_into_less_than_the_runtime() -> None:
-    assert find_largest_batch(make_sketch("plain_unet", (1.0, 1.0), (48, 32)), (48, 32), SGD, memory_gb=0.1) == 0
+    assert find_largest_batch(make_sketch("unet", (1.0, 1.0), (48, 32)), (48, 32), SGD, memory_gb=0.1) == 0

@@ -38,7 +38,7 @@ def plan_as_published(entry: dict[str, Any]) -> Plan:
         median_share_after_cropping=entry["median_relative_size_after_cropping"],
         cases=cases,
     )
-    network = "plain_unet" if entry["planner"] == "default" else "residual_unet"
+    network = "unet" if entry["planner"] == "default" else "residual_unet"
     return make_plan(fingerprint, GPU, Wishes(gpu_memory_gb=entry["gpu_memory_gb"], network=network, rules="nnunet"))
 
 

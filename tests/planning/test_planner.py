@@ -24,7 +24,7 @@ GOLDEN = Path(__file__).parent / "golden" / "anisotropic_ct_on_two_cores.yaml"
 SPACINGS = st.tuples(*[st.floats(0.3, 6.0).map(lambda value: round(value, 2))] * 3)
 SHAPES = st.tuples(st.integers(1, 150), st.integers(3, 500), st.integers(3, 500))
 MakeFingerprint = Callable[..., Fingerprint]
-NETWORKS = st.sampled_from(["auto", "plain_unet", "residual_unet"])
+NETWORKS = st.sampled_from(["auto", "unet", "residual_unet"])
 
 
 def test_the_golden_plan_is_unchanged(cpu_plan: Plan) -> None:
@@ -81,7 +81,7 @@ def test_epochs_make_the_length_and_not_the_width(make_fingerprint: MakeFingerpr
         (Wishes(train_time_s=60, n_epochs=3), "one of them"),
         (Wishes(gpu_memory_gb=-2), "gpu_memory_gb is -2"),
         (Wishes(train_time_s=0), "more than 0 seconds"),
-        (Wishes(network="plain_net"), r"Did you mean plain_unet\?"),
+        (Wishes(network="plain_net"), r"Did you mean unet\?"),
     ],
 )
 def test_a_wish_that_nobody_can_fulfil_is_one_clear_line(

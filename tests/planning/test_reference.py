@@ -16,7 +16,7 @@ def sketch(network: str, encoder: tuple[int, ...], decoder: tuple[int, ...]) -> 
 
 def test_a_plain_network_counts_its_convolutions_outputs() -> None:
     encoder, decoder, head = 2 * 10 * 192 + 2 * 20 * 48, 10 * 192 + 2 * 10 * 192, 3 * 192
-    assert count_feature_values(sketch("plain_unet", (2, 2), (2,)), PATCH) == encoder + decoder + head
+    assert count_feature_values(sketch("unet", (2, 2), (2,)), PATCH) == encoder + decoder + head
 
 
 def test_a_residual_network_counts_its_stem_and_projections_too() -> None:
@@ -28,7 +28,7 @@ def test_a_residual_network_counts_its_stem_and_projections_too() -> None:
 @pytest.mark.parametrize(
     ("network", "memory_gb", "name"),
     [
-        ("plain_unet", 80, "plain"),
+        ("unet", 80, "plain"),
         ("residual_unet", 8, "residual M"),
         ("residual_unet", 19.9, "residual M"),
         ("residual_unet", 24, "residual L"),
@@ -40,7 +40,7 @@ def test_memory_chooses_the_preset(network: str, memory_gb: float, name: str) ->
 
 
 def test_the_yardstick_scales_with_memory() -> None:
-    counted = count_feature_values(sketch("plain_unet", (2, 2), (2,)), PATCH)
-    assert not exceeds(sketch("plain_unet", (2, 2), (2,)), PATCH, PLAIN, 8 * counted / 560e6)
-    assert exceeds(sketch("plain_unet", (2, 2), (2,)), PATCH, PLAIN, 7.9 * counted / 560e6)
-    assert count_allowed(sketch("plain_unet", (2, 2), (2,)), PATCH, PLAIN, 16 * counted / 560e6) == 4
+    counted = count_feature_values(sketch("unet", (2, 2), (2,)), PATCH)
+    assert not exceeds(sketch("unet", (2, 2), (2,)), PATCH, PLAIN, 8 * counted / 560e6)
+    assert exceeds(sketch("unet", (2, 2), (2,)), PATCH, PLAIN, 7.9 * counted / 560e6)
+    assert count_allowed(sketch("unet", (2, 2), (2,)), PATCH, PLAIN, 16 * counted / 560e6) == 4

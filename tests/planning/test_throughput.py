@@ -24,7 +24,7 @@ def make_sketch(network: str, patch_size: tuple[int, ...], *, width: int, n_chan
     return NetworkSketch(network, topology, features, blocks, n_channels, 3)
 
 
-@pytest.mark.parametrize("network", ["plain_unet", "residual_unet"])
+@pytest.mark.parametrize("network", ["unet", "residual_unet"])
 @pytest.mark.parametrize("patch_size", [(48, 32), (10, 48, 32)])
 def test_operations_are_those_of_torchs_counter(network: str, patch_size: tuple[int, ...]) -> None:
     sketch = make_sketch(network, patch_size, width=4)
@@ -53,11 +53,11 @@ def test_operations_are_those_of_torchs_counter(network: str, patch_size: tuple[
 def test_predicted_seconds_are_within_a_tenth_of_the_measured(
     patch_size: tuple[int, ...], batch_size: int, n_channels: int, width: int, seconds: float
 ) -> None:
-    sketch = make_sketch("plain_unet", patch_size, width=width, n_channels=n_channels)
+    sketch = make_sketch("unet", patch_size, width=width, n_channels=n_channels)
     assert predict_iteration_s(sketch, patch_size, batch_size, gflops=170) == pytest.approx(seconds, rel=0.1)
 
 
 def test_half_the_speed_takes_twice_as_long() -> None:
-    sketch = make_sketch("plain_unet", (10, 48, 32), width=8)
+    sketch = make_sketch("unet", (10, 48, 32), width=8)
     fast, slow = (predict_iteration_s(sketch, (10, 48, 32), 2, gflops=gflops) for gflops in (100, 50))
     assert slow == pytest.approx(2 * fast)

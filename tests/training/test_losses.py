@@ -63,5 +63,5 @@ def test_a_coarser_target_keeps_its_axes_apart() -> None:
 
 
 def test_an_unknown_term_is_named_with_its_neighbour() -> None:
-    with pytest.raises(PlanError, match="soft_dise is not known. Did you mean soft_dice"):
+    with pytest.raises(PlanError, match=r"soft_dise is not known. Did you mean soft_dice"):
         compute_loss(torch.zeros(1, 2, 4), torch.zeros(1, 4).long(), Loss(terms={"soft_dise": 1.0}), batch_dice=False)

@@ -35,5 +35,5 @@ def test_the_last_epoch_may_be_short() -> None:
 
 
 def test_an_unknown_schedule_is_named_with_its_neighbour() -> None:
-    with pytest.raises(PlanError, match="cosin is not known. Did you mean cosine"):
+    with pytest.raises(PlanError, match=r"cosin is not known. Did you mean cosine"):
         learning_rate_at(0.5, COSINE.model_copy(update={"schedule": "cosin"}))

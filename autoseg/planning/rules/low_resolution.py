@@ -65,7 +65,7 @@ def _search(
         coarse = _coarsen(coarse)
         shape = tuple(full / low * size for full, low, size in zip(spacing_mm, coarse, median_shape, strict=True))
         voxels = math.prod(shape)
-        patch_size = plan_patch(coarse, tuple(float(round(size)) for size in shape))
+        patch_size = plan_patch(coarse, tuple(float(max(round(size), 1)) for size in shape))
     return coarse, voxels
 
 

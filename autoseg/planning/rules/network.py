@@ -11,7 +11,7 @@ from autoseg.planning.blueprint import NETWORKS
 from autoseg.serialization import did_you_mean
 
 AUTO = "auto"
-BY_DEVICE = {"cpu": "plain_unet"}
+BY_DEVICE = {"cpu": "unet"}
 ELSEWHERE = "residual_unet"
 
 

@@ -107,7 +107,9 @@ def shrink_patch(
         if smaller[axis] < _smallest(axis, len(ratios), floor=floor):
             continue
         smaller_topology = derive_topology(spacing_mm, smaller)
-        return pad_to_divisor(smaller, smaller_topology.divisor), smaller_topology
+        padded = pad_to_divisor(smaller, smaller_topology.divisor)
+        if math.prod(padded) < math.prod(patch_size):
+            return padded, smaller_topology
     return None
 
 

@@ -16,14 +16,6 @@ from autoseg.planning.rules.augmentation import decide_augmentation
     ],
 )
 def test_the_patchs_shape_limits_the_turning(patch_size: tuple[int, ...], rotation: float, in_plane: bool) -> None:
-    augmentation = decide_augmentation(patch_size=patch_size, is_light=False).value
+    augmentation = decide_augmentation(patch_size=patch_size).value
     assert augmentation.rotation_deg.range == (-rotation, rotation)
     assert augmentation.in_plane is in_plane
-
-
-def test_a_light_one_spares_the_costly_transforms_only() -> None:
-    full = decide_augmentation(patch_size=(40, 56, 40), is_light=False).value
-    light = decide_augmentation(patch_size=(40, 56, 40), is_light=True).value
-    changed = {name for name in type(full).model_fields if getattr(full, name) != getattr(light, name)}
-    assert changed == {"gaussian_blur", "low_resolution"}
-    assert light.low_resolution.probability == full.low_resolution.probability / 2

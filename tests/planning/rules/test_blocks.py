@@ -4,7 +4,7 @@ from autoseg.planning.rules.blocks import decide_blocks
 
 
 def test_plain_stages_have_two_convolutions() -> None:
-    blocks = decide_blocks(network="plain_unet", n_stages=3).value
+    blocks = decide_blocks(network="unet", n_stages=3).value
     assert (blocks.encoder, blocks.decoder) == ((2, 2, 2), (2, 2))
 
 
