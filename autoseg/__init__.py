@@ -18,12 +18,7 @@ The names below are loaded when they are first used; `import autoseg` alone load
 from __future__ import annotations
 
 import importlib
-import os
 from typing import Any
-
-# Threads that wait should sleep, not spin: on two cores that also make batches, spinning costs a factor of ten in
-# training (benchmarks/LOG.md). It takes effect if torch is not loaded yet; a setting of the user's own stays.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 

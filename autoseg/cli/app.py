@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -46,8 +48,14 @@ def _root(
         raise typer.Exit
 
 
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """A polite request to end is treated like Ctrl-C: training saves where it is."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line: exit code 2 and one clear line for a person's mistake, 1 for a failure of ours."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except AutosegError as problem:

@@ -9,6 +9,7 @@ import typer
 
 from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
 from autoseg.cli.options import AsJson, DatasetFolder, Device, Folds, TrainTime, WorkspaceFolder
+from autoseg.cli.threads import choose_waiting
 
 
 def evaluate(
@@ -64,6 +65,7 @@ def benchmark(
     as_json: AsJson = False,
 ) -> None:
     """Compare networks fairly: one plan, one split, one budget, one evaluation, and paired statistics."""
+    choose_waiting()
     from autoseg.pipeline.benchmarking import compare_methods
     from autoseg.pipeline.project import open_project
 

@@ -9,6 +9,7 @@ import typer
 
 from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
 from autoseg.cli.options import AsJson, Device, parse_duration
+from autoseg.cli.threads import choose_waiting
 
 
 def demo(
@@ -28,11 +29,12 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """See the whole engine work on a generated dataset, in under four minutes on two cores."""
+    choose_waiting()
     from autoseg.pipeline.demo import run_demo
 
     result = run_demo(folder, train_time_s=train_time, device=device, reporter=TerminalReporter())
     if as_json:
-        print_json(result)
+        print_json(vars(result))
         return
     rows = [[name, dice] for name, dice in result.dice.items()]
     print_table(["label", "mean Dice"], [*rows, ["mean", result.mean_dice]], title=f"{result.n_cases} held-out cases")

@@ -20,6 +20,7 @@ from autoseg.cli.options import (
     WorkspaceFolder,
 )
 from autoseg.cli.preparing import make_wishes, refuse_two_lengths
+from autoseg.cli.threads import choose_waiting
 
 
 def train(
@@ -51,6 +52,7 @@ def train(
     from autoseg.pipeline.training import TrainingWishes, train_folds
 
     refuse_two_lengths(train_time, epochs, iterations)
+    choose_waiting()
     project = open_project(dataset, workspace=workspace, reporter=TerminalReporter())
     wishes = TrainingWishes(
         planning=make_wishes(gpu_memory, train_time, epochs, network),

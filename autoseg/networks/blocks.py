@@ -1,7 +1,7 @@
 """The convolution blocks that U-Nets are built of, for two and three dimensions.
 
 Plain: convolution - instance normalisation - leaky ReLU, as in Isensee et al., Nature Methods 2021. Residual: He et
-al., arXiv 1512.03385, in the form of nnU-Net Revisited, arXiv 2404.09556 (average pooling and a 1x1 projection on the skip).
+al., arXiv 1512.03385, in the form of nnU-Net Revisited, arXiv 2404.09556 (the skip pools and projects).
 Tensors are (batch, channel, *axes in axis order).
 """
 

@@ -81,6 +81,11 @@ def _train(project: Project, order: FoldOrder) -> None:
         share = f"{done[-1].share:.0%}" if done else "the start"
         project.reporter.say(f"Continuing fold {order.fold} of {order.configuration} from {share}.")
     what = f"{order.configuration}, fold {order.fold}"
+    settings = order.plan.find_configuration(order.configuration)
+    project.reporter.say(
+        f"Training {what}: about {settings.memory_gb.value:.2f} GB of memory, of "
+        f"{order.plan.budget.memory_gb.value:.1f} GB that it may use."
+    )
     with project.reporter.follow(what, 1.0) as advance:
         latest, drawn_s = "", 0.0
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from autoseg.data.case import LoadedCase, read_case
 from autoseg.data.dataset import Case, Dataset
-from autoseg.data.image_io import write_segmentation, write_volume
+from autoseg.data.image_io import read_header, write_segmentation, write_volume
 from autoseg.data.labels import Labels, decode_labels
 from autoseg.data.layouts import find_images
 from autoseg.errors import WorkspaceError
@@ -147,6 +147,7 @@ def predict_images(
     manifest = output / "predictions.json"
     done = _read_manifest(manifest, model)
     results = []
+    reporter.say(_describe_task(model, cases))
     with reporter.follow("Predicting", len(cases)) as advance:
         for index, case in enumerate(cases):
             path = output / f"{case.id}{model.file_ending}"
@@ -161,6 +162,16 @@ def predict_images(
                 results.append(predicted)
             advance(index + 1, case.id)
     return results
+
+
+def _describe_task(model: Model, cases: Sequence[Case]) -> str:
+    """What is predicted, by what, and how much memory it takes at most."""
+    geometries = [read_header(case.images[0]).geometry for case in cases]
+    peak_gb = max(predictor.estimate_bytes(each) for predictor in model.predictors for each in geometries) / 1e9
+    networks = " + ".join(
+        f"{predictor.configuration} ({len(predictor.networks)} folds)" for predictor in model.predictors
+    )
+    return f"Predicting {len(cases)} images with {networks}: up to {peak_gb:.2f} GB of memory beside the networks."
 
 
 def _read_manifest(path: Path, model: Model) -> dict[str, object]:

@@ -5,11 +5,14 @@ Every function here returns the artifact, reading it where it is current and mak
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from autoseg.data.splits import Split, make_splits
-from autoseg.errors import UsageError, WorkspaceError
+from autoseg.errors import ResourceError, UsageError, WorkspaceError
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.fingerprinting.measuring import measure_fingerprint
 from autoseg.pipeline.project import Project
@@ -133,6 +136,8 @@ def ensure_preprocessed(project: Project, plan: Plan, configurations: Sequence[s
     folders = {name: project.workspace.preprocessed(name, plan.preprocessing_digest(name)) for name in configurations}
     fingerprint = ensure_fingerprint(project)
     sources = {facts.id: facts.files for facts in fingerprint.cases}
+    if not all(folder.is_dir() for folder in folders.values()):
+        _say_disk(project, plan, fingerprint, configurations)
     with project.reporter.follow("Preprocessing", len(project.dataset.cases)) as advance:
         n_new = preprocess_cases(
             project.dataset, plan, folders, sources=sources, on_progress=lambda done, total: advance(done, "")
@@ -140,6 +145,28 @@ def ensure_preprocessed(project: Project, plan: Plan, configurations: Sequence[s
     if n_new:
         project.reporter.say(f"Preprocessed {n_new} cases for {', '.join(configurations)}.")
     return folders
+
+
+def _say_disk(project: Project, plan: Plan, fingerprint: Fingerprint, configurations: Sequence[str]) -> None:
+    """Say how much disk preprocessing takes. Raises ResourceError before it begins if there is less."""
+    needed_gb = sum(estimate_stored_bytes(fingerprint, plan, name) for name in configurations) / 1e9
+    free_gb = shutil.disk_usage(project.workspace.fingerprint.parent).free / 1e9
+    sentence = f"{project.workspace.root}: preprocessed data need at most {needed_gb:.2f} GB of disk"
+    if needed_gb > free_gb:
+        raise ResourceError(f"{sentence}, but {free_gb:.2f} GB are free. Make room, or choose another --workspace.")
+    project.reporter.say(f"{sentence}; {free_gb:.0f} GB are free.")
+
+
+def estimate_stored_bytes(fingerprint: Fingerprint, plan: Plan, configuration: str) -> int:
+    """Bytes of all preprocessed cases before compression: float32 channels and a segmentation of one or two bytes."""
+    target = plan.find_configuration(configuration).spacing_mm.value
+    order = list(plan.axis_order.value)
+    shapes = fingerprint.shapes_after_cropping[:, order].astype(float)
+    spacings = fingerprint.spacings_mm[:, order]
+    axes = slice(3 - len(target), 3)
+    shapes[:, axes] *= spacings[:, axes] / np.array(target)
+    per_voxel = 4 * len(fingerprint.channels) + (1 if fingerprint.labels.n_labels <= 128 else 2)
+    return int(np.prod(np.maximum(np.round(shapes), 1), axis=1).sum()) * per_voxel
 
 
 def find_configurations(plan: Plan, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ logits on the network grid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from autoseg.data.geometry import Geometry
 from autoseg.errors import WorkspaceError
 from autoseg.networks.build import place_network
 from autoseg.networks.checkpoint import Checkpoint, load_network, read_checkpoint
 from autoseg.planning.plan import Configuration, Plan
-from autoseg.prediction.restoring import Member
+from autoseg.prediction.restoring import SLAB_BYTES, Member
 from autoseg.prediction.sliding_window import STEP, predict_logits
-from autoseg.preprocessing.preprocess import Placement, align, prepare
+from autoseg.preprocessing.preprocess import Placement, align, compute_network_shape, prepare
+
+BYTES_PER_VALUE = 4  # float32
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,20 @@ class Predictor:
     @property
     def settings(self) -> Configuration:
         return self.plan.find_configuration(self.configuration)
+
+    def estimate_bytes(self, geometry: Geometry) -> int:
+        """Peak memory of predicting an image beside the networks: the image, logits and their sum, and a block.
+
+        Images are taken as they are, not cropped, so that the estimate is an upper one.
+        """
+        order = self.plan.axis_order.value
+        first, second, third = (geometry.shape[axis] for axis in order)
+        spacing = (geometry.spacing[order[0]], geometry.spacing[order[1]], geometry.spacing[order[2]])
+        grid = compute_network_shape((first, second, third), spacing, self.settings.spacing_mm.value)
+        n_values = len(self.plan.channels) * 3 + self.plan.labels.n_labels * 2
+        original = len(self.plan.channels) * 3 + 1
+        n_original = first * second * third
+        return BYTES_PER_VALUE * (n_values * math.prod(grid) + original * n_original) + SLAB_BYTES
 
     def predict(
         self, image: np.ndarray, placement: Placement, *, on_progress: Callable[[int, int], None] | None = None

@@ -1,8 +1,8 @@
 """What training minimises: a weighted sum of named terms, on every level of deep supervision.
 
 Source: soft Dice and cross-entropy as in Isensee et al., Nature Methods 2021. Logits are (batch, label, *patch),
-targets (batch, *patch) with labels 0, 1, ... and `IGNORED`; ignored voxels count in no term. `TERMS` is open: a name and a
-function make a new term known to plans.
+targets (batch, *patch) with labels 0, 1, ... and `IGNORED`; ignored voxels never count. `TERMS` is open: a name and
+a function make a new term known to plans.
 """
 
 from __future__ import annotations
