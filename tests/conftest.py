@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests must not crawl on a busy machine
 
 from autoseg.data.phantom import write_phantom_dataset
 from autoseg.pipeline.preparing import ensure_plan

@@ -24,7 +24,8 @@ from autoseg.preprocessing.store import open_case
 from autoseg.serialization import parse_record, read_json, write_json
 from autoseg.training.device import choose_device
 from autoseg.training.history import Epoch, read_history
-from autoseg.training.loop import Step, TrainingJob, train
+from autoseg.training.job import TrainingJob
+from autoseg.training.loop import Step, train
 from autoseg.workspace import Run
 
 DRAW_EVERY_S = 30.0  # a picture of the curves takes up to a second

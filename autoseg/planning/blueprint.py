@@ -42,8 +42,3 @@ def fix_loss() -> Decision[Loss]:
 def fix_foreground_share() -> Decision[float]:
     """Share of training patches that are centred on foreground."""
     return fixed(FOREGROUND_SHARE, "a third of the patches show foreground for certain; published value")
-
-
-def fix_mirroring_axes(n_dimensions: int) -> Decision[tuple[int, ...]]:
-    """Axes that are flipped in training, and at prediction."""
-    return fixed(tuple(range(n_dimensions)), "all axes; leave one out where left and right labels must not be mixed up")

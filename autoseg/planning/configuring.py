@@ -28,6 +28,7 @@ from autoseg.planning.rules.batch_dice import decide_batch_dice
 from autoseg.planning.rules.batch_size import count_bearable, decide_batch_size, decide_cpu_batch_size
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.features import decide_cpu_features, decide_features
+from autoseg.planning.rules.mirroring import decide_mirroring_axes
 from autoseg.planning.rules.optimizer import decide_optimizer
 from autoseg.planning.rules.patch_size import decide_patch_size
 from autoseg.planning.rules.resampling import decide_resampling
@@ -45,7 +46,8 @@ def plan_configuration(situation: Situation, fit: Fit, *, is_low_resolution_due:
     sketch = sketch_network(situation, topology.value, features.value)
     batch = _choose_batch(situation, sketch, patch.value)
     iteration = _predict_iteration(situation, sketch, patch.value, batch.value)
-    optimizer = decide_optimizer(n_iterations=count_iterations(situation.length.value, iteration.value))
+    n_iterations = count_iterations(situation.length.value, iteration.value)
+    optimizer = decide_optimizer(n_iterations=n_iterations)
     return Configuration(
         n_dimensions=n_dimensions,
         spacing_mm=grid.spacing_mm,
@@ -62,7 +64,7 @@ def plan_configuration(situation: Situation, fit: Fit, *, is_low_resolution_due:
         optimizer=optimizer,
         length=situation.length,
         augmentation=decide_augmentation(patch_size=patch.value),
-        mirroring_axes=blueprint.fix_mirroring_axes(n_dimensions),
+        mirroring_axes=decide_mirroring_axes(n_dimensions=n_dimensions, n_iterations=n_iterations),
         foreground_share=blueprint.fix_foreground_share(),
         memory_gb=_state_memory(situation, sketch, patch.value, batch.value, optimizer.value),
         iteration_s=iteration,

@@ -19,52 +19,18 @@ from filelock import FileLock, Timeout
 
 from autoseg.errors import NumericalError, WorkspaceError
 from autoseg.networks.checkpoint import Checkpoint, write_checkpoint
-from autoseg.planning.plan import Configuration, Length, Plan
-from autoseg.training.batches import Batch, BatchMaker, BatchStream
+from autoseg.planning.plan import Configuration
+from autoseg.training.batches import Batch, BatchStream
 from autoseg.training.device import explaining_out_of_memory, measure_peak_memory_gb
 from autoseg.training.history import Epoch, append_epoch, cut_history
+from autoseg.training.interrupting import Interruption, waiting_for_the_iteration
+from autoseg.training.job import TrainingJob, make_training_batches, make_validation_batches
 from autoseg.training.losses import compute_loss
 from autoseg.training.schedule import count_epochs, is_epoch_over, learning_rate_at, share_spent
 from autoseg.training.state import TrainingState, read_state, start_state, update_average, write_state
 from autoseg.training.validating import measure_patch_dice
 
 N_BATCHES_AHEAD = 4
-N_VALIDATION_BATCHES = 8  # fixed patches, so that the curve compares epochs and nothing else
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """What to train, on what, and where to write it.
-
-    Attributes:
-        plan, configuration, fold: what to train.
-        train_ids, validation_ids: cases of the fold; validation may be empty.
-        store: folder of the configuration's preprocessed cases.
-        checkpoint, resume, history, lock: files of the run.
-        length: how long; the plan's own unless a person asked otherwise.
-        device: where.
-        n_workers: processes that make batches; 0 makes them in this one.
-        seed: of weights and batches.
-    """
-
-    plan: Plan
-    configuration: str
-    fold: str
-    train_ids: tuple[str, ...]
-    validation_ids: tuple[str, ...]
-    store: Path
-    checkpoint: Path
-    resume: Path
-    history: Path
-    lock: Path
-    length: Length
-    device: torch.device
-    n_workers: int = 1
-    seed: int = 0
-
-    @property
-    def settings(self) -> Configuration:
-        return self.plan.find_configuration(self.configuration)
 
 
 @dataclass(frozen=True)
@@ -94,23 +60,21 @@ def train(
         WorkspaceError: another process trains this fold, or the saved state belongs to another plan.
         NumericalError: the loss became NaN or infinite.
         ResourceError: the device's memory or a worker gave up.
+        KeyboardInterrupt: somebody interrupted; the state is saved as it was after the last iteration.
     """
     with _hold(job.lock), explaining_out_of_memory(_describe_holding(job.settings)):
         state = _start_or_resume(job)
-        checks = _make_validation_batches(job)
-        with BatchStream(
-            _batch_maker(job), start=state.iteration, n_workers=job.n_workers, n_ahead=N_BATCHES_AHEAD
-        ) as s:
+        checks = make_validation_batches(job)
+        stream = BatchStream(
+            make_training_batches(job), start=state.iteration, n_workers=job.n_workers, n_ahead=N_BATCHES_AHEAD
+        )
+        with stream as batches, waiting_for_the_iteration() as interruption:
             clock = _Clock(state.spent_s)
-            try:
-                while state.epoch < count_epochs(job.length) and share_spent_by(job, state) < 1:
-                    epoch = _run_epoch(job, state, s, checks, clock, on_step)
-                    append_epoch(job.history, epoch)
-                    _save(job, state)
-                    on_epoch(epoch)
-            except KeyboardInterrupt:
+            while state.epoch < count_epochs(job.length) and share_spent_by(job, state) < 1:
+                epoch = _run_epoch(job, state, batches, checks, clock, interruption, on_step)
+                append_epoch(job.history, epoch)
                 _save(job, state)
-                raise
+                on_epoch(epoch)
         return _finish(job, state)
 
 
@@ -135,6 +99,7 @@ def _run_epoch(
     batches: BatchStream,
     checks: Sequence[Batch],
     clock: _Clock,
+    interruption: Interruption,
     on_step: Callable[[Step], None],
 ) -> Epoch:
     first, began, waited = state.iteration, clock.read(), batches.waited_s
@@ -146,6 +111,9 @@ def _run_epoch(
         losses.append(loss)
         terms = {name: terms.get(name, 0.0) + value for name, value in shown.items()}
         on_step(Step(state.iteration, share_spent_by(job, state), loss, rate, state.spent_s))
+        if interruption.is_wished:
+            _save(job, state)
+            raise KeyboardInterrupt
         if is_epoch_over(job.length, state.epoch, iteration=state.iteration, spent_s=state.spent_s):
             break
     trained_s, n_iterations = state.spent_s - began, state.iteration - first
@@ -245,38 +213,6 @@ def _finish(job: TrainingJob, state: TrainingState) -> Checkpoint:
     write_checkpoint(job.checkpoint, checkpoint)
     job.resume.unlink(missing_ok=True)
     return checkpoint
-
-
-def _batch_maker(job: TrainingJob) -> BatchMaker:
-    settings = job.settings
-    return BatchMaker(
-        folder=job.store,
-        case_ids=job.train_ids,
-        patch_size=settings.patch_size.value,
-        batch_size=settings.batch_size.value,
-        foreground_share=settings.foreground_share.value,
-        augmentation=settings.augmentation.value,
-        mirroring_axes=settings.mirroring_axes.value,
-        seed=job.seed,
-    )
-
-
-def _make_validation_batches(job: TrainingJob) -> list[Batch]:
-    """Fixed patches of cases that the fold does not train on, without augmentation."""
-    if not job.validation_ids:
-        return []
-    settings = job.settings
-    maker = BatchMaker(
-        folder=job.store,
-        case_ids=job.validation_ids,
-        patch_size=settings.patch_size.value,
-        batch_size=settings.batch_size.value,
-        foreground_share=settings.foreground_share.value,
-        augmentation=None,
-        mirroring_axes=(),
-        seed=job.seed,
-    )
-    return [maker.make(index) for index in range(N_VALIDATION_BATCHES)]
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from autoseg.pipeline.training import TrainingWishes, train_folds
 from autoseg.planning.plan import Length, Wishes
 from autoseg.training import loop
 from autoseg.training.history import read_history
-from autoseg.training.loop import Step, TrainingJob, train
+from autoseg.training.job import TrainingJob
+from autoseg.training.loop import Step, train
 from autoseg.workspace import Run
 
 
@@ -93,12 +96,15 @@ def make_job(project: Project, folder: Path, n_iterations: int) -> TrainingJob:
     )
 
 
-def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(trained: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
+    trained: Project, tmp_path: Path, number: signal.Signals
+) -> None:
     whole = train(make_job(trained, tmp_path / "whole", 5))
 
     def interrupt(step: Step) -> None:
         if step.iteration == 3:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
 
     job = make_job(trained, tmp_path / "broken", 5)
     with pytest.raises(KeyboardInterrupt):

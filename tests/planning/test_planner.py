@@ -54,7 +54,7 @@ def test_pictures_have_no_volume_to_plan(make_fingerprint: MakeFingerprint, cpu:
 
 def test_more_time_on_a_cpu_widens_the_network(make_fingerprint: MakeFingerprint, cpu: DeviceFacts) -> None:
     hippocampus = make_fingerprint(spacing_mm=(1, 1, 1), shape=(36, 50, 35), channels=("MRI",))
-    plans = [make_plan(hippocampus, cpu, Wishes(train_time_s=60 * minutes)) for minutes in (3, 10, 60)]
+    plans = [make_plan(hippocampus, cpu, Wishes(train_time_s=60 * minutes)) for minutes in (3, 15, 90)]
     assert [plan.configurations["3d_fullres"].features.value[0] for plan in plans] == [8, 12, 32]
     assert {plan.configurations["3d_fullres"].patch_size.value for plan in plans} == {(40, 56, 40)}
 
@@ -81,7 +81,7 @@ def test_epochs_make_the_length_and_not_the_width(make_fingerprint: MakeFingerpr
         (Wishes(train_time_s=60, n_epochs=3), "one of them"),
         (Wishes(gpu_memory_gb=-2), "gpu_memory_gb is -2"),
         (Wishes(train_time_s=0), "more than 0 seconds"),
-        (Wishes(network="plain_net"), r"Did you mean unet\?"),
+        (Wishes(network="residual_net"), r"Did you mean residual_unet\?"),
     ],
 )
 def test_a_wish_that_nobody_can_fulfil_is_one_clear_line(

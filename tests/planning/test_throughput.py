@@ -50,11 +50,11 @@ def test_operations_are_those_of_torchs_counter(network: str, patch_size: tuple[
         ((256, 256), 4, 3, 32, 3.48),
     ],
 )
-def test_predicted_seconds_are_within_a_tenth_of_the_measured(
+def test_predicted_seconds_are_a_measured_bare_iteration_and_what_training_adds(
     patch_size: tuple[int, ...], batch_size: int, n_channels: int, width: int, seconds: float
 ) -> None:
     sketch = make_sketch("unet", patch_size, width=width, n_channels=n_channels)
-    assert predict_iteration_s(sketch, patch_size, batch_size, gflops=170) == pytest.approx(seconds, rel=0.1)
+    assert predict_iteration_s(sketch, patch_size, batch_size, gflops=170) == pytest.approx(1.4 * seconds, rel=0.1)
 
 
 def test_half_the_speed_takes_twice_as_long() -> None:

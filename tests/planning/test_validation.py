@@ -70,7 +70,7 @@ def test_problems_are_raised_behind_the_name_of_the_file(cpu_plan: Plan) -> None
         (in_volume("mirroring_axes", [0, 3]), "axes are [0, 1, 2], each once"),
         (in_volume("resampling", {"separate_axis": 3}), "resampling.separate_axis is 3"),
         (in_volume("resampling", {"image_order": 5}), "spline orders go from 0 to 3"),
-        (in_volume("network", "plain_net"), "network: plain_net is not known. Did you mean unet?"),
+        (in_volume("network", "residual_net"), "network: residual_net is not known. Did you mean residual_unet?"),
         (in_volume("optimizer.value.name", "adam"), "Did you mean adamw?"),
         (in_volume("optimizer.value.schedule", "cosin"), "Did you mean cosine?"),
         (in_volume("optimizer.value.learning_rate", 0.0), "learning_rate is 0.0"),
