@@ -31,7 +31,7 @@ _HOMES = {
     "TrainingWishes": "autoseg.pipeline.training",
     "train_folds": "autoseg.pipeline.training",
     "ensure_selection": "autoseg.pipeline.selecting",
-    "load_model": "autoseg.pipeline.predicting",
+    "load_model": "autoseg.pipeline.model",
     "predict_images": "autoseg.pipeline.predicting",
     "evaluate_folders": "autoseg.evaluation.evaluating",
     "compare_methods": "autoseg.pipeline.benchmarking",

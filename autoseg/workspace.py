@@ -65,8 +65,12 @@ class Workspace:
     def preprocessed(self, configuration: str, digest: str) -> Path:
         return self.root / "preprocessed" / f"{configuration}-{digest}"
 
+    @property
+    def runs(self) -> Path:
+        return self.root / "trained"
+
     def trained(self, configuration: str) -> Path:
-        return self.root / "trained" / configuration
+        return self.runs / configuration
 
     def run(self, configuration: str, fold: int | str) -> Run:
         return Run(self.trained(configuration) / f"fold_{fold}")

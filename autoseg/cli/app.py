@@ -13,7 +13,7 @@ from autoseg.cli import comparing, demonstrating, predicting, preparing, trainin
 from autoseg.cli.console import stderr
 from autoseg.errors import AutosegError
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 
 app = typer.Typer(
     name="autoseg",
@@ -61,6 +61,7 @@ def main() -> None:
     except AutosegError as problem:
         stderr.print(f"error: {problem}", style="red", markup=False, soft_wrap=True)
         sys.exit(problem.exit_code)
-    except KeyboardInterrupt:
-        stderr.print("Interrupted. Nothing is half written; the same command continues.", markup=False)
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            stderr.print("Interrupted. Nothing is half written; the same command continues.", markup=False)
+        raise

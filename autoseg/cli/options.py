@@ -11,13 +11,15 @@ import typer
 UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of `90s`, `10m`, `1h30m` or `2d`.
+def parse_duration(text: str | float) -> float:
+    """Seconds of `90s`, `10m`, `1h30m` or `2d`; a number, as defaults are, is seconds already.
 
     Raises:
         typer.BadParameter: the text is no duration.
     """
-    text = str(text).strip().lower()
+    if not isinstance(text, str):
+        return float(text)
+    text = text.strip().lower()
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise typer.BadParameter(f"{text} is not a duration. Write for example 90s, 10m, 1h30m or 2d.")
@@ -41,7 +43,7 @@ WorkspaceFolder = Annotated[
     typer.Option(
         "--workspace",
         metavar="DIR",
-        help="Folder for everything that autoseg writes. \\[default: autoseg_workspace/<dataset name>]",
+        help="Folder for everything that autoseg writes. [default: autoseg_workspace/<dataset name>]",
         show_default=False,
     ),
 ]
@@ -88,7 +90,8 @@ Configurations = Annotated[
     typer.Option(
         "--configuration",
         metavar="NAME",
-        help="2d or 3d_fullres; repeat it for several. [default: the plan's first choice]",
+        help="2d or 3d_fullres; repeat it for several. By default train takes the plan's first choice, preprocess all, "
+        "predict-ensemble the selected ones.",
         show_default=False,
     ),
 ]
@@ -97,7 +100,8 @@ Folds = Annotated[
     typer.Option(
         "--fold",
         metavar="K",
-        help="0, 1, ...; repeat it for several, or `all` for every fold. [default: all]",
+        help="0, 1, ...; repeat it for several, or `all`. By default train takes every fold, benchmark fold 0, "
+        "predict-ensemble every trained one.",
         show_default=False,
     ),
 ]

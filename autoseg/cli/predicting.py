@@ -9,13 +9,16 @@ import typer
 
 from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
 from autoseg.cli.options import AsJson, Configurations, Device, Folds, WorkspaceFolder
+from autoseg.cli.threads import choose_waiting
 
 
 def predict_ensemble(
     model: Annotated[
         Path,
         typer.Argument(
-            metavar="DATASET_OR_MODEL", help="A dataset, or the workspace that its models lie in.", show_default=False
+            metavar="DATASET_OR_WORKSPACE",
+            help="A dataset, or the workspace that its models lie in.",
+            show_default=False,
         ),
     ],
     images: Annotated[
@@ -48,7 +51,9 @@ def predict_ensemble(
     as_json: AsJson = False,
 ) -> None:
     """Segment new images with all trained folds of the selected configurations, ensembled and postprocessed."""
-    from autoseg.pipeline.predicting import load_model, predict_images
+    choose_waiting()
+    from autoseg.pipeline.model import load_model
+    from autoseg.pipeline.predicting import predict_images
     from autoseg.pipeline.preparing import parse_folds
     from autoseg.prediction.predictor import PredictionOptions
 
@@ -64,7 +69,7 @@ def predict_ensemble(
     )
     results = predict_images(loaded, images, output, probabilities=probabilities, reporter=reporter)
     if as_json:
-        print_json([vars(result) for result in results])
+        print_json(results)
         return
     names = loaded.labels.names[1:]
     rows = [

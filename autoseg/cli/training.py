@@ -48,11 +48,11 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train folds and score each on the cases it never saw. An interrupted fold continues where it stopped."""
+    refuse_two_lengths(train_time, epochs, iterations)
+    choose_waiting()
     from autoseg.pipeline.project import open_project
     from autoseg.pipeline.training import TrainingWishes, train_folds
 
-    refuse_two_lengths(train_time, epochs, iterations)
-    choose_waiting()
     project = open_project(dataset, workspace=workspace, reporter=TerminalReporter())
     wishes = TrainingWishes(
         planning=make_wishes(gpu_memory, train_time, epochs, network),
@@ -82,6 +82,8 @@ def select(
     dataset: DatasetFolder, workspace: WorkspaceFolder = None, device: Device = "auto", as_json: AsJson = False
 ) -> None:
     """Choose the best configuration or ensemble, and its postprocessing, from the cross-validation."""
+    choose_waiting()
+    from autoseg.evaluation.selecting import name_candidate
     from autoseg.pipeline.project import open_project
     from autoseg.pipeline.selecting import ensure_selection
 
@@ -90,7 +92,7 @@ def select(
     if as_json:
         print_json(selection)
         return
-    chosen = "+".join(selection.configurations.value)
+    chosen = name_candidate(selection.configurations.value)
     rows = [[name, dice, "selected" if name == chosen else ""] for name, dice in selection.validation_dice.items()]
     print_table(["candidate", "mean Dice", ""], rows, title=f"Cross-validation over folds {list(selection.folds)}")
     stdout.print(f"Configurations: {selection.configurations.reason}", markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ kept as the image gave them (world x, y, z; direction row by row), to be compare
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 SPACING_TOLERANCE = 1e-3  # share of a spacing: what float32 headers lose
@@ -27,7 +28,8 @@ class Geometry:
         origin: world position (x, y, z) of the first voxel in mm.
         direction: nine direction cosines, row by row, columns in (x, y, z) order.
         n_dimensions: 3, or 2 for a picture, so that it can be written as a picture again.
-        has_spacing: False where the format stores none and `spacing` is a convention (1 mm).
+        has_spacing: False where the format stores none and `spacing` is a convention: 1 mm, and `FLAT_SPACING_MM`
+            across a picture. Nothing in mm or ml follows from it.
     """
 
     shape: Axes3
@@ -38,15 +40,10 @@ class Geometry:
     has_spacing: bool = True
 
     @property
-    def extent_mm(self) -> tuple[float, float, float]:
-        """Length of the volume along (z, y, x) in mm."""
-        z, y, x = (n * mm for n, mm in zip(self.shape, self.spacing, strict=True))
-        return (z, y, x)
-
-    @property
     def voxel_volume_ml(self) -> float:
+        """Millilitres per voxel, NaN where the format stores no spacing."""
         z, y, x = self.spacing
-        return z * y * x / 1000.0
+        return z * y * x / 1000.0 if self.has_spacing else math.nan
 
     @property
     def orientation(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from autoseg.errors import DatasetError, UsageError
 from autoseg.serialization import Record
 
-N_FOLDS = 5
+N_FOLDS = 5  # borrowed from nnU-Net
 SPLIT_SEED = 12345  # borrowed from nnU-Net, for equal folds
 
 

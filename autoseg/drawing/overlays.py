@@ -51,7 +51,7 @@ class Overlay:
 def draw_overlays(items: Sequence[Overlay], path: Path, *, label_names: Sequence[str], title: str = "") -> None:
     """Draw cases as a PNG, one row each: the slice with most foreground, and a close-up with reference and prediction.
 
-    Slices are cut across the axis of the widest spacing and drawn in true proportions.
+    Slices are cut across the axis that has one voxel, else that of the widest spacing, and drawn in true proportions.
 
     Args:
         items: at least one case.
@@ -93,7 +93,8 @@ class _Slice:
 
 
 def _cut_slice(item: Overlay) -> _Slice:
-    axis = int(np.argmax(item.spacing_mm))
+    shape = item.predicted.shape
+    axis = max(range(3), key=lambda axis: (shape[axis] == 1, item.spacing_mm[axis]))
     reference = np.zeros_like(item.predicted) if item.reference is None else item.reference
     foreground = (reference > 0) | (item.predicted > 0)
     index = int(foreground.sum(axis=tuple(other for other in range(3) if other != axis)).argmax())

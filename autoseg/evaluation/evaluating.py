@@ -36,7 +36,7 @@ def evaluate_case(
         reference: labels 0..n-1 and `IGNORED`, (Z, Y, X); ignored voxels are outside of every count.
         predicted: labels 0..n-1, same shape; None where the prediction is missing.
         labels: the labels' names.
-        voxel_volume_ml: millilitres per voxel.
+        voxel_volume_ml: millilitres per voxel, NaN where it is not known; then volumes are not either.
         case_id: the case.
 
     Raises:
@@ -115,7 +115,7 @@ def evaluate_folders(
         reference: a folder of reference segmentations, or one file.
         predicted: a folder of predicted segmentations, or one file, in the numbering of the reference.
         labels: names and numbers; by default from a `dataset.json` beside or above the reference, else the numbers
-            that the reference holds, 0 being background.
+            that references and predictions hold, 0 being background.
         case_ids: the cases to score, where not all of the folder's; each must have a reference.
         on_progress: called with (cases done, cases in all).
 
@@ -125,7 +125,7 @@ def evaluate_folders(
     references, predictions = _match(reference, predicted)
     wanted = sorted(references if case_ids is None else case_ids)
     _refuse_unknown(wanted, references, reference)
-    labels = labels or find_labels(reference) or _measure_labels([references[case_id] for case_id in wanted])
+    labels = labels or find_labels(reference) or _measure_labels(wanted, references, predictions)
     cases = []
     for done, case_id in enumerate(wanted, start=1):
         cases.append(_evaluate_files(case_id, references[case_id], predictions.get(case_id), labels))
@@ -206,16 +206,17 @@ def find_labels(reference: Path) -> Labels | None:
     return None
 
 
-def _measure_labels(references: list[Path]) -> Labels:
-    """The numbers that the references hold, background 0 first."""
+def _measure_labels(wanted: Sequence[str], references: Mapping[str, Path], predictions: Mapping[str, Path]) -> Labels:
+    """The numbers that the wanted cases hold on either side, background 0 first."""
     from autoseg.data.image_io import read_segmentation
 
     values = {0}
-    for path in references:
+    for path in (side[case_id] for side in (references, predictions) for case_id in wanted if case_id in side):
         values.update(int(value) for value in np.unique(read_segmentation(path)[0]))
     foreground = sorted(values - {0})
     if not foreground:
         raise DatasetError(
-            f"{references[0].parent}: no reference holds anything but 0; there is nothing to compare with."
+            f"{references[wanted[0]].parent}: neither a reference nor a prediction holds anything but 0; there is "
+            "nothing to compare. Give the folder a dataset.json with the labels to score them as empty."
         )
     return Labels(names=("background", *(f"label {value}" for value in foreground)), values=(0, *foreground))

@@ -18,12 +18,12 @@ from autoseg.serialization import Record
 
 DEFINITION = (
     "Dice, Jaccard, precision and recall are counted in voxels, per case and label; volumes in ml, volume error is "
-    "predicted minus reference. A label that is empty in reference and prediction is not counted (null). Empty in "
-    "the reference only: Dice, Jaccard and precision 0, recall not counted. Empty in the prediction only: Dice, "
-    "Jaccard and recall 0, precision not counted. A missing prediction scores 0 throughout. Voxels that the "
-    "reference leaves unannotated are outside of every count. Mean, median and sample standard deviation are over "
-    "the cases where a score is counted, n is their number; mean_dice is the mean over foreground labels of the "
-    "mean over cases."
+    "predicted minus reference; null where the images have no spacing. A label that is empty in reference and "
+    "prediction is not counted (null). Empty in the reference only: Dice, Jaccard and precision 0, recall not counted. "
+    "Empty in the prediction only: Dice, Jaccard and recall 0, precision not counted. A missing prediction scores 0 "
+    "throughout. Voxels that the reference leaves unannotated are outside of every count. Mean, median and sample "
+    "standard deviation are over the cases where a score is counted, n is their number; mean_dice is the mean over "
+    "foreground labels of the mean over cases."
 )
 
 
@@ -40,7 +40,7 @@ class LabelScores(Record):
 
     Attributes:
         dice, jaccard, precision, recall: 0..1.
-        reference_ml, predicted_ml: volumes in millilitres.
+        reference_ml, predicted_ml: volumes in millilitres, NaN where the images have no spacing.
         volume_error_ml: predicted minus reference.
     """
 

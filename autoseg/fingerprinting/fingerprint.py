@@ -56,7 +56,7 @@ class CaseFacts(Record):
         label_voxels: voxels of each label 1, 2, ... in order.
         channel_ranges: (min, max) of each channel over the whole image.
         foreground: one entry per channel; empty if the case has no foreground.
-        files: digest of each input file by its name, to notice change.
+        files: digest of each input file by its position and name, to notice change.
     """
 
     id: str = ""

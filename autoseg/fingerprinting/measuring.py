@@ -57,7 +57,7 @@ def measure_case(loaded: LoadedCase, labels: Labels, files: dict[str, str]) -> C
     Args:
         loaded: image and segmentation in memory; voxels that are ignored are no foreground.
         labels: the dataset's labels.
-        files: digest of each input file by its name.
+        files: digest of each input file by its position and name.
     """
     box = find_box((loaded.image != 0).any(axis=0))
     shape = tuple(side.stop - side.start for side in box)
@@ -83,7 +83,10 @@ def _reusable_facts(dataset: Dataset, known: Fingerprint | None) -> dict[str, Ca
 
 
 def _measure_or_reuse(case: Case, dataset: Dataset, earlier: CaseFacts | None) -> CaseFacts:
-    files = {_name_in(dataset.folder, path): digest_file(path) for path in _files_of(case)}
+    files = {
+        f"{position} {_name_in(dataset.folder, path)}": digest_file(path)
+        for position, path in enumerate(_files_of(case))
+    }
     if earlier is not None and earlier.files == files:
         return earlier
     loaded = read_case(case, labels=dataset.labels, n_channels=len(dataset.channels))

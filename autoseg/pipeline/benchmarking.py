@@ -88,6 +88,9 @@ def compare_methods(
     Raises:
         UsageError: a method, configuration or fold does not exist.
     """
+    methods = list(dict.fromkeys(methods))
+    if not methods:
+        raise UsageError(f"--methods: names no network. Known: {', '.join(NETWORKS)}.")
     for method in methods:
         if method not in NETWORKS:
             raise UsageError(f"--methods: {method} is not known.{did_you_mean(method, NETWORKS)}")
@@ -123,7 +126,7 @@ def _run_method(
     plan = plan.model_copy(update={"configurations": {**plan.configurations, name: settings}})
     stores = ensure_preprocessed(project, plan, [name])
     splits = ensure_splits(project, plan)
-    folder = project.workspace.benchmark / f"{method}-{digest([settings.digest, length, seed])}"
+    folder = project.workspace.benchmark / f"{method}-{digest([plan.training_digest(name), length, seed])}"
     reports, facts = [], []
     for fold in folds:
         order = FoldOrder(

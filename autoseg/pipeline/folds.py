@@ -21,11 +21,11 @@ from autoseg.planning.plan import Length, Plan
 from autoseg.prediction.predictor import Predictor, load_predictor
 from autoseg.prediction.restoring import Member, restore
 from autoseg.preprocessing.store import open_case
-from autoseg.serialization import parse_record, read_json, write_json
+from autoseg.serialization import parse_record, read_json, to_plain, write_json
 from autoseg.training.device import choose_device
 from autoseg.training.history import Epoch, read_history
 from autoseg.training.job import TrainingJob
-from autoseg.training.loop import Step, train
+from autoseg.training.loop import Step, holding, train
 from autoseg.workspace import Run
 
 DRAW_EVERY_S = 30.0  # a picture of the curves takes up to a second
@@ -70,6 +70,7 @@ def train_fold(project: Project, order: FoldOrder) -> Report:
     if order.run.checkpoint.is_file():
         _refuse_other_plan(order)
         project.reporter.say(f"Fold {order.fold} of {order.configuration} is trained already: {order.run.checkpoint}")
+        _warn_of_other_length(project, order)
     else:
         _train(project, order)
     return validate_fold(project, order)
@@ -77,6 +78,7 @@ def train_fold(project: Project, order: FoldOrder) -> Report:
 
 def _train(project: Project, order: FoldOrder) -> None:
     job = _make_job(order)
+    order.run.report.unlink(missing_ok=True)
     if order.run.resume.is_file():
         done = read_history(order.run.history)
         share = f"{done[-1].share:.0%}" if done else "the start"
@@ -130,12 +132,19 @@ def _make_job(order: FoldOrder) -> TrainingJob:
 
 def _refuse_other_plan(order: FoldOrder) -> None:
     trained = read_checkpoint(order.run.checkpoint)
-    now = order.plan.find_configuration(order.configuration)
-    if trained.settings.digest != now.digest:
+    now = order.plan.training_digest(order.configuration)
+    is_same_split = set(trained.facts["train_ids"]) == set(order.split.train)
+    if trained.plan.training_digest(trained.configuration) != now or not is_same_split:
         raise WorkspaceError(
-            f"{order.run.checkpoint}: was trained under another plan. Train it anew with --restart (the old run is "
-            "moved aside), or restore that plan."
+            f"{order.run.checkpoint}: was trained under another plan, data or split. Train it anew with --restart (the "
+            "old run is moved aside), or restore them."
         )
+
+
+def _warn_of_other_length(project: Project, order: FoldOrder) -> None:
+    trained = read_checkpoint(order.run.checkpoint).facts.get("length")
+    if trained != to_plain(order.length):
+        project.reporter.warn(f"It was trained for another length ({trained}). --restart trains it anew.")
 
 
 def _move_aside(project: Project, run: Run) -> None:
@@ -144,7 +153,8 @@ def _move_aside(project: Project, run: Run) -> None:
     number = 1
     while (old := run.root.with_name(f"{run.root.name}.old{number}")).exists():
         number += 1
-    run.root.replace(old)
+    with holding(run.lock):
+        run.root.replace(old)
     project.reporter.say(f"The run before is kept: {old}")
 
 

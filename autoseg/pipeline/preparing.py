@@ -12,17 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from autoseg.data.splits import Split, make_splits
-from autoseg.errors import ResourceError, UsageError, WorkspaceError
+from autoseg.errors import AutosegError, ResourceError, UsageError, WorkspaceError
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.fingerprinting.measuring import measure_fingerprint
 from autoseg.pipeline.project import Project
 from autoseg.planning.devices import DeviceFacts, measure_device
+from autoseg.planning.explaining import list_decisions
 from autoseg.planning.plan import Plan, Wishes
 from autoseg.planning.plan_file import read_plan, write_plan
 from autoseg.planning.planner import make_plan
 from autoseg.preprocessing.preprocessing_cases import preprocess_cases
 from autoseg.serialization import parse_record, read_json, write_json
 from autoseg.workspace import Workspace
+
+WARNING = "WARNING: "  # how a reason begins that a person should read
 
 
 def ensure_fingerprint(project: Project) -> Fingerprint:
@@ -45,12 +48,12 @@ def ensure_fingerprint(project: Project) -> Fingerprint:
 
 def ensure_device(project: Project, device: str = "auto") -> DeviceFacts:
     """What the device can do: measured once for a workspace, so that planning again gives the same plan."""
-    path = project.workspace.device
+    path, kind = project.workspace.device, device.split(":")[0]
     if path.is_file():
         facts = parse_record(DeviceFacts, read_json(path), where=str(path))
-        if device == "auto" or facts.device == device.split(":")[0]:
+        if kind in ("auto", facts.device):
             return facts
-    facts = measure_device(device)
+    facts = measure_device(kind)
     write_json(path, facts)
     return facts
 
@@ -58,7 +61,8 @@ def ensure_device(project: Project, device: str = "auto") -> DeviceFacts:
 def ensure_plan(project: Project, wishes: Wishes | None = None, *, device: str = "auto") -> Plan:
     """The plan; made if there is none, made anew if it is stale or a new wish reaches it before any training.
 
-    A plan that was edited by hand, or that a fold was trained under, is never replaced silently.
+    What was wished for before stays wished for unless the new wish says otherwise. A plan that was edited by hand, or
+    that a fold was trained under, is never replaced silently.
 
     Raises:
         WorkspaceError: such a plan no longer fits the dataset.
@@ -69,6 +73,7 @@ def ensure_plan(project: Project, wishes: Wishes | None = None, *, device: str =
     if not path.is_file():
         return renew_plan(project, wishes or Wishes(), device=device)
     plan = read_plan(path)
+    wanted = merge_wishes(plan.wishes, wishes)
     is_free = not plan.pinned and not has_runs(project.workspace)
     if plan.fingerprint_digest != fingerprint.digest:
         if not is_free:
@@ -77,27 +82,54 @@ def ensure_plan(project: Project, wishes: Wishes | None = None, *, device: str =
                 "old plan beside the new one, or restore the data."
             )
         project.reporter.say("The dataset changed since the plan was made; planning anew.")
-        return renew_plan(project, wishes or plan.wishes, device=device)
-    if wishes is not None and wishes != Wishes() and wishes != plan.wishes:
+        return renew_plan(project, wanted, device=device)
+    if wanted != plan.wishes:
         if is_free:
             project.reporter.say("Planning anew for the budget that was asked for: nothing has been trained yet.")
-            return renew_plan(project, wishes, device=device)
+            return renew_plan(project, wanted, device=device)
         project.reporter.say(f"Keeping the plan: {_why_kept(plan)}. `autoseg plan` makes a new one.")
     return plan
 
 
+def merge_wishes(before: Wishes, now: Wishes | None) -> Wishes:
+    """Earlier wishes, with those that were uttered now in their place; a new length replaces a length of any kind."""
+    uttered = now.model_dump(exclude_defaults=True) if now else {}
+    lengths = {"train_time_s", "n_epochs"}
+    kept = before.model_dump(exclude_defaults=True, exclude=lengths if lengths & set(uttered) else set())
+    return Wishes(**{**kept, **uttered})
+
+
 def renew_plan(project: Project, wishes: Wishes, *, device: str = "auto") -> Plan:
-    """Make the plan for these wishes; a plan that was edited or trained under is kept as `plan.old.yaml`."""
+    """Make the plan for these wishes; another one that stood there is kept as `plan.old1.yaml`, ..."""
     fingerprint = ensure_fingerprint(project)
     plan = make_plan(fingerprint, ensure_device(project, device), wishes)
     path = project.workspace.plan
-    if path.is_file() and read_plan(path) != plan:
-        old = path.with_suffix(".old.yaml")
-        path.replace(old)
-        project.reporter.say(f"The plan before is kept: {old}")
+    if path.is_file():
+        _keep_old_plan(project, path, plan)
     write_plan(path, plan)
     project.reporter.say(f"Plan: {path}")
+    for row in list_decisions(plan):
+        if row.reason.startswith(WARNING):
+            project.reporter.warn(f"{row.key}: {row.reason.removeprefix(WARNING)}")
     return plan
+
+
+def _keep_old_plan(project: Project, path: Path, plan: Plan) -> None:
+    """Copy a plan that is about to be replaced by another one; a file that is no plan any more is kept as well."""
+    try:
+        old = read_plan(path)
+        if old == plan:
+            return
+        pinned = old.pinned
+    except AutosegError:
+        pinned = ()
+    number = 1
+    while (kept := path.with_suffix(f".old{number}.yaml")).exists():
+        number += 1
+    shutil.copy2(path, kept)
+    project.reporter.say(f"The plan before is kept: {kept}")
+    if pinned:
+        project.reporter.warn(f"Values that were set by hand are not carried over: {', '.join(pinned)}. Set them anew.")
 
 
 def _why_kept(plan: Plan) -> str:
@@ -106,7 +138,7 @@ def _why_kept(plan: Plan) -> str:
 
 def has_runs(workspace: Workspace) -> bool:
     """Whether any fold was trained, wholly or in part."""
-    return any(workspace.trained("*").parent.glob("*/fold_*/*.safetensors"))
+    return any(workspace.runs.glob("*/fold_*/*.safetensors"))
 
 
 def ensure_splits(project: Project, plan: Plan) -> tuple[Split, ...]:
@@ -117,18 +149,28 @@ def ensure_splits(project: Project, plan: Plan) -> tuple[Split, ...]:
     """
     path = project.workspace.splits
     ids = project.dataset.case_ids
+    n_folds = min(plan.n_folds.value, len(ids))
     if path.is_file():
         splits = tuple(parse_record(Split, one, where=str(path)) for one in read_json(path))
-        if {case for split in splits for case in split.train + split.validation} == set(ids):
+        _refuse_leaks(splits, path)
+        if len(splits) == n_folds and {case for split in splits for case in split.train + split.validation} == set(ids):
             return splits
         if has_runs(project.workspace):
             raise WorkspaceError(
-                f"{path}: names other cases than the dataset has now, and folds were trained on it. Restore the "
-                "cases, or start a new workspace with --workspace."
+                f"{path}: has {len(splits)} folds of other cases or numbers than the dataset and the plan ({n_folds} "
+                "folds) have now, and folds were trained on it. Restore them, or use a new --workspace."
             )
-    splits = make_splits(ids, n_folds=min(plan.n_folds.value, len(ids)))
+    splits = make_splits(ids, n_folds=n_folds)
     write_json(path, splits)
     return splits
+
+
+def _refuse_leaks(splits: Sequence[Split], path: Path) -> None:
+    for fold, split in enumerate(splits):
+        if leaked := sorted(set(split.train) & set(split.validation)):
+            raise WorkspaceError(
+                f"{path}: fold {fold} trains and validates on {leaked[0]}. A case belongs to one side."
+            )
 
 
 def ensure_preprocessed(project: Project, plan: Plan, configurations: Sequence[str]) -> dict[str, Path]:

@@ -12,14 +12,23 @@ from autoseg.decision import Decision
 from autoseg.errors import WorkspaceError
 from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.report import Report
-from autoseg.evaluation.selecting import select_best
+from autoseg.evaluation.selecting import name_candidate, select_best
 from autoseg.pipeline.folds import predict_and_score, read_labels
 from autoseg.pipeline.preparing import ensure_plan, ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project
 from autoseg.planning.plan import Plan
 from autoseg.postprocessing.deciding import Postprocessing, decide_postprocessing
 from autoseg.prediction.predictor import load_predictor
-from autoseg.serialization import Record, digest, parse_record, read_json, read_yaml, write_json, write_yaml
+from autoseg.serialization import (
+    Record,
+    digest,
+    digest_file,
+    parse_record,
+    read_json,
+    read_yaml,
+    write_json,
+    write_yaml,
+)
 from autoseg.training.device import choose_device
 from autoseg.workspace import Workspace
 
@@ -64,10 +73,19 @@ def ensure_selection(project: Project, *, device: str = "auto") -> Selection:
     known = read_selection(project.workspace)
     if known is not None and known.basis == basis:
         return known
-    selection = _select(project, plan, reports, basis, device)
+    selection = _keep_edits(project, _select(project, plan, reports, basis, device), known)
     write_yaml(project.workspace.selection, selection, header=HEADER)
     project.reporter.say(f"Selected {' + '.join(selection.configurations.value)}: {project.workspace.selection}")
     return selection
+
+
+def _keep_edits(project: Project, selection: Selection, known: Selection | None) -> Selection:
+    """What a person set in the file before stays, and is said."""
+    names = ("configurations", "postprocessing")
+    edits = {name: getattr(known, name) for name in names if known and getattr(known, name).source == "user"}
+    if edits:
+        project.reporter.warn(f"{project.workspace.selection}: keeping what was set by hand: {', '.join(edits)}.")
+    return selection.model_copy(update=edits)
 
 
 def read_selection(workspace: Workspace) -> Selection | None:
@@ -82,10 +100,10 @@ def read_fold_reports(workspace: Workspace, plan: Plan) -> dict[tuple[str, int],
     """Validation reports of all trained folds, by configuration and fold."""
     reports = {}
     for name in plan.configurations:
-        for fold in range(plan.n_folds.value):
-            path = workspace.run(name, fold).report
-            if path.is_file():
-                reports[name, fold] = parse_record(Report, read_json(path), where=str(path))
+        for path in sorted(workspace.trained(name).glob("fold_*/validation/report.json")):
+            fold = path.parent.parent.name.removeprefix("fold_")
+            if fold.isdigit():
+                reports[name, int(fold)] = parse_record(Report, read_json(path), where=str(path))
     return reports
 
 
@@ -94,9 +112,9 @@ def _select(project: Project, plan: Plan, reports: dict[tuple[str, int], Report]
     folds = _common_folds(names, reports)
     candidates = {name: _pool([reports[name, fold] for fold in folds], project.dataset) for name in names}
     for pair in itertools.combinations(names, 2):
-        candidates["+".join(pair)] = _score_ensemble(project, plan, pair, folds, device)
+        candidates[name_candidate(pair)] = _score_ensemble(project, plan, pair, folds, device)
     best = select_best(candidates)
-    case_ids = [case.case_id for case in candidates["+".join(best.value)].cases]
+    case_ids = [case.case_id for case in candidates[name_candidate(best.value)].cases]
     postprocessing = decide_postprocessing(
         lambda: _read_pairs(project, best.value, folds, case_ids), project.dataset.labels
     )
@@ -119,9 +137,10 @@ def _pool(reports: Sequence[Report], dataset: Dataset) -> Report:
 
 def _score_ensemble(project: Project, plan: Plan, names: Sequence[str], folds: Sequence[int], device: str) -> Report:
     """Predict every validation case with the two configurations of its own fold, and score the ensemble."""
-    folder = project.workspace.crossvalidation("+".join(names))
+    folder = project.workspace.crossvalidation(name_candidate(tuple(names)))
     stored = folder / "report.json"
-    basis = digest([plan.find_configuration(name).digest for name in names] + [list(folds)])
+    paths = [project.workspace.run(name, fold).checkpoint for fold in folds for name in names]
+    basis = digest([digest_file(path) for path in paths])
     if stored.is_file() and (content := read_json(stored)).get("basis") == basis:
         return parse_record(Report, content["report"], where=str(stored))
     stores = ensure_preprocessed(project, plan, names)
@@ -147,6 +166,12 @@ def _read_pairs(
         file_name = f"{case_id}{project.dataset.file_ending}"
         folders = [project.workspace.run(names[0], fold).validation for fold in folds]
         if len(names) > 1:
-            folders = [project.workspace.crossvalidation("+".join(names))]
-        predicted = next(folder / file_name for folder in folders if (folder / file_name).is_file())
+            folders = [project.workspace.crossvalidation(name_candidate(tuple(names)))]
+        places = [folder / file_name for folder in folders if (folder / file_name).is_file()]
+        if not places:
+            raise WorkspaceError(
+                f"{folders[0] / file_name}: is missing. Remove report.json beside it and run `autoseg train` again, "
+                "which predicts the fold's validation cases anew."
+            )
+        predicted = places[0]
         yield read_labels(case.segmentation, labels), read_labels(predicted, labels)

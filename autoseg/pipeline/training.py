@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from autoseg.evaluation.report import Report
@@ -15,7 +14,9 @@ from autoseg.pipeline.preparing import (
     find_folds,
 )
 from autoseg.pipeline.project import Project
+from autoseg.planning.devices import count_threads
 from autoseg.planning.plan import Length, Plan, Wishes
+from autoseg.training.device import choose_device
 from autoseg.training.schedule import ITERATIONS_PER_EPOCH
 
 MAX_WORKERS = 12  # beyond this, batches are made faster than any single GPU takes them
@@ -50,6 +51,7 @@ def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int
         WorkspaceError, PlanError, DatasetError, ResourceError: see the steps.
     """
     plan = ensure_plan(project, wishes.planning, device=wishes.device)
+    warn_of_other_device(project, plan, wishes.device)
     names = find_configurations(plan, wishes.configurations)
     splits = ensure_splits(project, plan)
     folds = find_folds(splits, wishes.folds)
@@ -74,6 +76,15 @@ def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int
     return {(order.configuration, order.fold): train_fold(project, order) for order in orders}
 
 
+def warn_of_other_device(project: Project, plan: Plan, device: str) -> None:
+    """Say so if training runs elsewhere than the plan was made for."""
+    planned, there = plan.budget.device.value, choose_device(device).type
+    if there != planned:
+        project.reporter.warn(
+            f"The plan is for {planned}, but training runs on {there}. Run `autoseg plan --device {there}`."
+        )
+
+
 def choose_length(plan: Plan, configuration: str, wishes: TrainingWishes) -> Length:
     """The length that was asked for, or the plan's own."""
     planning = wishes.planning
@@ -91,4 +102,4 @@ def count_workers(wanted: int | None) -> int:
     """Processes that make batches: as asked, or one per core that training leaves free, and at least one."""
     if wanted is not None:
         return wanted
-    return max(1, min(MAX_WORKERS, (os.cpu_count() or 1) - 1))
+    return max(1, min(MAX_WORKERS, count_threads() - 1))

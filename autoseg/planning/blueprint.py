@@ -6,7 +6,8 @@ give them meaning import torch or scipy, so the names stand here, where planning
 
 from __future__ import annotations
 
-from autoseg.decision import Decision, fixed
+from autoseg.data.splits import N_FOLDS
+from autoseg.decision import Decision, fixed, ruled
 from autoseg.planning.plan import Loss
 
 NETWORKS = ("unet", "residual_unet")  # networks.build.NETWORKS
@@ -16,7 +17,6 @@ SCHEDULES = ("polynomial", "cosine", "constant")  # training.schedule.SCHEDULES
 LOSS_TERMS = ("cross_entropy", "soft_dice")  # training.losses.TERMS
 
 ITERATIONS_PER_EPOCH = 250  # borrowed
-N_FOLDS = 5  # borrowed
 FOREGROUND_SHARE = 0.33  # of the patches are centred on a foreground voxel; borrowed
 
 
@@ -24,11 +24,9 @@ def fix_n_folds(n_cases: int) -> Decision[int]:
     """Folds of the cross-validation; a dataset of fewer cases has one fold per case."""
     if n_cases >= N_FOLDS:
         return fixed(N_FOLDS, f"{N_FOLDS} folds, as published with nnU-Net")
-    return Decision(
-        value=max(n_cases, 2),
-        reason=f"one fold per case, because there are fewer than {N_FOLDS} cases",
-        inputs={"n_cases": n_cases},
-    )
+    if n_cases < 2:
+        return ruled(2, "WARNING: the fewest there can be, but one case cannot be split: add cases", n_cases=n_cases)
+    return ruled(n_cases, f"one fold per case, because there are fewer than {N_FOLDS} cases", n_cases=n_cases)
 
 
 def fix_loss() -> Decision[Loss]:

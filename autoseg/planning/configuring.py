@@ -47,7 +47,8 @@ def plan_configuration(situation: Situation, fit: Fit, *, is_low_resolution_due:
     batch = _choose_batch(situation, sketch, patch.value)
     iteration = _predict_iteration(situation, sketch, patch.value, batch.value)
     n_iterations = count_iterations(situation.length.value, iteration.value)
-    optimizer = decide_optimizer(n_iterations=n_iterations)
+    as_published = situation.as_published
+    optimizer = decide_optimizer(n_iterations=n_iterations, as_published=as_published)
     return Configuration(
         n_dimensions=n_dimensions,
         spacing_mm=grid.spacing_mm,
@@ -64,7 +65,9 @@ def plan_configuration(situation: Situation, fit: Fit, *, is_low_resolution_due:
         optimizer=optimizer,
         length=situation.length,
         augmentation=decide_augmentation(patch_size=patch.value),
-        mirroring_axes=decide_mirroring_axes(n_dimensions=n_dimensions, n_iterations=n_iterations),
+        mirroring_axes=decide_mirroring_axes(
+            n_dimensions=n_dimensions, n_iterations=n_iterations, as_published=as_published
+        ),
         foreground_share=blueprint.fix_foreground_share(),
         memory_gb=_state_memory(situation, sketch, patch.value, batch.value, optimizer.value),
         iteration_s=iteration,
@@ -88,6 +91,7 @@ def _choose_features(situation: Situation, fit: Fit, topology: Topology) -> Deci
         n_needed=count_needed(situation),
         count_iterations=count,
         fits=fits,
+        time=situation.time,
     )
 
 

@@ -17,7 +17,7 @@ from autoseg.planning.reference import MIN_BATCH, Preset, choose_preset, exceeds
 from autoseg.planning.rules.batch_size import CPU_BATCH
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.features import ENOUGH_ITERATIONS, FULL_WIDTH, WIDTHS, compute_features
-from autoseg.planning.rules.optimizer import FAST, decide_optimizer
+from autoseg.planning.rules.optimizer import FAST, PUBLISHED, decide_optimizer
 from autoseg.planning.rules.patch_size import PatchSearch, search_patch
 from autoseg.planning.rules.training_length import CPU_TRAIN_TIME_S, count_iterations
 from autoseg.planning.throughput import predict_iteration_s
@@ -71,6 +71,12 @@ class Situation:
         return self.budget.device.value == "cpu" and not self.as_published
 
     @property
+    def time(self) -> str:
+        """What `count_cpu_iterations` fills, in words."""
+        usual = f"a CPU's usual {CPU_TRAIN_TIME_S / 60:g} minutes"
+        return "the time" if self.length.value.train_time_s is not None else usual
+
+    @property
     def preset(self) -> Preset:
         return choose_preset(self.network.value, self.budget.memory_gb.value)
 
@@ -78,7 +84,9 @@ class Situation:
     def likely_optimizer(self) -> Optimizer:
         """The optimiser whose memory the search reckons with; the hungrier one while the length is open."""
         n_iterations = self.length.value.n_iterations
-        return FAST if n_iterations is None else decide_optimizer(n_iterations=n_iterations).value
+        if n_iterations is None:
+            return PUBLISHED if self.as_published else FAST
+        return decide_optimizer(n_iterations=n_iterations, as_published=self.as_published).value
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ def fit_patch_on(
 
 
 def replace_value(decision: Decision[tuple[float, ...]], value: tuple[float, ...]) -> Decision[tuple[float, ...]]:
-    """The same reason for a part of a value, or for its permutation."""
+    """The same reason for another value."""
     return decision.model_copy(update={"value": value})
 
 
@@ -161,7 +169,7 @@ def _find_limit(situation: Situation, sketch: NetworkSketch, patch_size: tuple[i
     if situation.is_short_of_time:
         n_iterations = count_cpu_iterations(situation, sketch, patch_size)
         if n_iterations < min(FEWEST_ITERATIONS, count_needed(situation)):
-            return f"the time would hold only {n_iterations:,} iterations"
+            return f"{situation.time} would hold only {n_iterations:,} iterations"
     return None
 
 

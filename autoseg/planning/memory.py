@@ -52,11 +52,6 @@ def count_parameters(sketch: NetworkSketch) -> int:
     return sum_layers(sketch, smallest).n_parameters
 
 
-def count_saved_values(sketch: NetworkSketch, patch_size: Sequence[int]) -> int:
-    """Values per sample that autograd keeps for the backward pass, input included, weights and loss excluded."""
-    return sum_layers(sketch, tuple(patch_size)).n_saved
-
-
 def estimate_training_memory(
     sketch: NetworkSketch, patch_size: Sequence[int], batch_size: int, optimizer: Optimizer
 ) -> TrainingMemory:

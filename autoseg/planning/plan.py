@@ -255,6 +255,10 @@ class Plan(Record):
         why = f" {self.left_out[name].reason}" if name in self.left_out else did_you_mean(name, self.configurations)
         raise UsageError(f"The plan has no configuration {name}.{why}")
 
+    def training_digest(self, name: str) -> str:
+        """Names all that a trained network obeys: its configuration, the data, and how they were preprocessed."""
+        return digest([self.find_configuration(name).digest, self.preprocessing_digest(name), self.fingerprint_digest])
+
     def preprocessing_digest(self, name: str) -> str:
         """Names exactly the values that shape the preprocessed data of a configuration."""
         configuration = self.find_configuration(name)

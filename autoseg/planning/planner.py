@@ -7,6 +7,7 @@ to cross-validation. Source: Isensee et al., Nature Methods 2021, and nnU-Net Re
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.planning import blueprint
 from autoseg.planning.configuring import plan_configuration
 from autoseg.planning.devices import DeviceFacts
-from autoseg.planning.fitting import Fit, Grid, Situation, fit_patch, fit_patch_on, replace_value
+from autoseg.planning.fitting import Fit, Grid, Situation, fit_patch, fit_patch_on
 from autoseg.planning.plan import FORECASTS, Budget, ChannelPlan, Configuration, Plan
 from autoseg.planning.plan import Wishes as Wishes
 from autoseg.planning.rules.axis_order import decide_axis_order
@@ -106,7 +107,7 @@ def _lay_grid(fingerprint: Fingerprint, wishes: Wishes) -> tuple[Decision[tuple[
     median_shape = compute_median_shape(spacings_mm=spacings, shapes=shapes, target_mm=target.value)
     order = decide_axis_order(spacing_mm=target.value, median_shape=median_shape, by_spacing_alone=wishes.as_published)
     grid = Grid(
-        spacing_mm=replace_value(target, _permute(target.value, order.value)),
+        spacing_mm=_rearrange(target, order.value),
         median_shape=_permute(median_shape, order.value),
         median_case_mm=_permute(tuple(float(value) for value in np.median(spacings, axis=0)), order.value),
     )
@@ -117,13 +118,19 @@ def _permute(values: tuple[float, ...], order: tuple[int, int, int]) -> tuple[fl
     return tuple(values[axis] for axis in order)
 
 
+def _rearrange(decision: Decision[tuple[float, ...]], order: Sequence[int]) -> Decision[tuple[float, ...]]:
+    """The same decision for these axes; its inputs, too, have a number per axis."""
+    inputs = {name: [values[axis] for axis in order] for name, values in decision.inputs.items()}
+    return Decision(value=tuple(decision.value[axis] for axis in order), reason=decision.reason, inputs=inputs)
+
+
 def _leave_first_axis(grid: Grid) -> Grid:
     """The grid of slices, whose spacing is the median unless a coarse axis lies within them."""
     spacing, median = grid.spacing_mm, grid.median_case_mm
     reason = f"in-plane: {spacing.reason}"
     if np.allclose(spacing.value[1:], median[1:]):
         reason = "the median spacing within slices"
-    in_plane = Decision(value=spacing.value[1:], reason=reason, inputs=spacing.inputs)
+    in_plane = _rearrange(spacing, (1, 2)).model_copy(update={"reason": reason})
     return Grid(in_plane, grid.median_shape[1:], median[1:])
 
 
@@ -134,7 +141,7 @@ def _describe_situation(fingerprint: Fingerprint, grid: Grid, budget: Budget, wi
         dataset_voxels=math.prod(grid.median_shape) * fingerprint.n_cases,
         n_channels=len(fingerprint.channels),
         n_labels=fingerprint.labels.n_labels,
-        network=decide_network(device=kind, wish=wishes.network),
+        network=decide_network(device=kind, wish=wishes.network, as_published=wishes.as_published),
         length=decide_length(train_time_s=budget.train_time_s.value, n_epochs=wishes.n_epochs),
         budget=budget,
         as_published=wishes.as_published,
@@ -180,10 +187,11 @@ def _plan_channels(fingerprint: Fingerprint, wishes: Wishes) -> tuple[ChannelPla
 def _plan_channel(fingerprint: Fingerprint, index: int, wishes: Wishes) -> ChannelPlan:
     channel = fingerprint.channels[index]
     intensities = fingerprint.intensities[index] if index < len(fingerprint.intensities) else None
+    typical_range = _find_typical_range(fingerprint, index)
     scheme = decide_scheme(
         channel=channel,
         intensities=intensities,
-        typical_range=_find_typical_range(fingerprint, index),
+        typical_range=typical_range,
         published_names_only=wishes.as_published,
     )
     share = fingerprint.median_share_after_cropping
@@ -191,7 +199,7 @@ def _plan_channel(fingerprint: Fingerprint, index: int, wishes: Wishes) -> Chann
         channel=channel,
         scheme=scheme,
         inside_mask=decide_inside_mask(scheme=scheme.value, median_share_after_cropping=share),
-        intensities=decide_intensities(scheme=scheme.value, intensities=intensities),
+        intensities=decide_intensities(scheme=scheme.value, intensities=intensities, typical_range=typical_range),
     )
 
 

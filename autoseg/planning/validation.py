@@ -14,7 +14,7 @@ from autoseg.planning import blueprint
 from autoseg.planning.plan import Configuration, Plan, Transform
 from autoseg.serialization import did_you_mean
 
-AXIS_NAMES = {2: ("y", "x"), 3: ("z", "y", "x")}
+AXES = "zyx"
 MAX_SPLINE_ORDER = 3
 
 
@@ -27,9 +27,15 @@ def check_plan(plan: Plan, *, where: str) -> None:
 def find_problems(plan: Plan) -> tuple[str, ...]:
     """Every contradiction in a plan, one sentence each; none if it holds together."""
     problems = [*_check_shared(plan)]
+    axes = _name_axes(plan.axis_order.value)
     for name, configuration in plan.configurations.items():
-        problems += (f"{name}.{problem}" for problem in _check_configuration(configuration))
+        problems += (f"{name}.{problem}" for problem in _check_configuration(configuration, axes))
     return tuple(problems)
+
+
+def _name_axes(axis_order: Sequence[int]) -> str:
+    """The dataset's names of the axes in axis order; in the dataset's order where that is no order."""
+    return "".join(AXES[axis] for axis in axis_order) if sorted(axis_order) == [0, 1, 2] else AXES
 
 
 def _check_shared(plan: Plan) -> Iterator[str]:
@@ -54,15 +60,15 @@ def _check_shared(plan: Plan) -> Iterator[str]:
             )
 
 
-def _check_configuration(configuration: Configuration) -> Iterator[str]:
+def _check_configuration(configuration: Configuration, axes: str) -> Iterator[str]:
     n_dimensions = configuration.n_dimensions
-    if n_dimensions not in AXIS_NAMES:
+    if n_dimensions not in (2, 3):
         yield f"n_dimensions is {n_dimensions}, but must be 2 or 3."
         return
     lengths = [*_check_lengths(configuration)]
     yield from lengths
     if not lengths:
-        yield from _check_patch(configuration)
+        yield from _check_patch(configuration, axes[-n_dimensions:])
     yield from _check_numbers(configuration)
     yield from _check_names(configuration)
     yield from _check_training(configuration)
@@ -96,16 +102,15 @@ def _check_lengths(configuration: Configuration) -> Iterator[str]:
             yield f"{place} has {len(values)} value(s), but topology.strides has {n_stages} stages and needs {wanted}."
 
 
-def _check_patch(configuration: Configuration) -> Iterator[str]:
+def _check_patch(configuration: Configuration, axes: str) -> Iterator[str]:
     topology, patch = configuration.topology.value, configuration.patch_size.value
     if min(map(min, topology.strides)) < 1:
         yield "topology.strides has a stride below 1. Use 1 where an axis keeps its size, or 2."
         return
     for axis, (size, divisor) in enumerate(zip(patch, topology.divisor, strict=True)):
         if size < 1 or size % divisor:
-            name = AXIS_NAMES[configuration.n_dimensions][axis]
             yield (
-                f"patch_size[{axis}] is {size}, but the strides along axis {name} need a multiple of {divisor}. "
+                f"patch_size[{axis}] is {size}, but the strides along axis {axes[axis]} need a multiple of {divisor}. "
                 f"Nearest: {_nearest_multiples(size, divisor)}."
             )
     if any(stride != 1 for stride in topology.strides[0]):

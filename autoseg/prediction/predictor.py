@@ -131,6 +131,6 @@ def load_predictor(
     return Predictor(first.plan, first.configuration, networks, device, options or PredictionOptions())
 
 
-def _trained_as(checkpoint: Checkpoint) -> tuple[str, str, str]:
+def _trained_as(checkpoint: Checkpoint) -> tuple[str, str]:
     name = checkpoint.configuration
-    return name, checkpoint.settings.digest, checkpoint.plan.preprocessing_digest(name)
+    return name, checkpoint.plan.training_digest(name)

@@ -65,17 +65,17 @@ def preprocess_cases(
         DatasetError, NumericalError: a case that cannot be read.
     """
     known = sources or {}
-    tasks = [
-        Task(case, digest(known.get(case.id) or digest_files(case)), dict(folders), plan) for case in dataset.cases
+    jobs = [
+        CaseJob(case, digest(known.get(case.id) or digest_files(case)), dict(folders), plan) for case in dataset.cases
     ]
-    missing = [task for task in tasks if task.missing]
+    missing = [job for job in jobs if job.missing]
     if n_workers is None:
-        n_workers = choose_n_workers([task.case for task in missing], plan)
+        n_workers = choose_n_workers([job.case for job in missing], plan)
     finished = _run_here(missing) if min(n_workers, len(missing)) <= 1 else _run_in_workers(missing, n_workers)
-    n_stored = len(tasks) - len(missing)
+    n_stored = len(jobs) - len(missing)
     for count, _ in enumerate(finished, start=n_stored + 1):
         if on_progress is not None:
-            on_progress(count, len(tasks))
+            on_progress(count, len(jobs))
     return len(missing)
 
 
@@ -120,7 +120,7 @@ def count_cores() -> int:
 
 
 @dataclass(frozen=True)
-class Task:
+class CaseJob:
     """One case, and where its preprocessed forms belong."""
 
     case: Case
@@ -134,70 +134,70 @@ class Task:
         return [name for name, folder in self.folders.items() if not has_case(folder, self.case.id, self.source)]
 
 
-def preprocess_case(task: Task) -> None:
+def preprocess_case(job: CaseJob) -> None:
     """Read a case once, then prepare and store it for every configuration that lacks it."""
-    loaded = read_case(task.case, labels=task.plan.labels, n_channels=len(task.plan.channels))
-    aligned = align(loaded.image, loaded.segmentation, loaded.geometry.spacing, task.plan)
+    loaded = read_case(job.case, labels=job.plan.labels, n_channels=len(job.plan.channels))
+    aligned = align(loaded.image, loaded.segmentation, loaded.geometry.spacing, job.plan)
     del loaded
-    for name in task.missing:
-        configuration = task.plan.find_configuration(name)
+    for name in job.missing:
+        configuration = job.plan.find_configuration(name)
         patch_size = configuration.patch_size.value
         prepared = prepare(aligned, configuration)
-        write_case(task.folders[name], task.case.id, prepared, source=task.source, patch_size=patch_size)
+        write_case(job.folders[name], job.case.id, prepared, source=job.source, patch_size=patch_size)
 
 
-def _run_here(tasks: Sequence[Task]) -> Iterator[None]:
-    for task in tasks:
+def _run_here(jobs: Sequence[CaseJob]) -> Iterator[None]:
+    for job in jobs:
         try:
-            preprocess_case(task)
+            preprocess_case(job)
         except MemoryError:
-            raise _give_up(task, "memory ran out") from None
+            raise _give_up(job, "memory ran out") from None
         yield
 
 
-def _run_in_workers(tasks: Sequence[Task], n_workers: int) -> Iterator[None]:
-    """Give each process one task at a time; after a failure the others finish theirs, and then it is told."""
+def _run_in_workers(jobs: Sequence[CaseJob], n_workers: int) -> Iterator[None]:
+    """Give each process one job at a time; after a failure the others finish theirs, and then it is told."""
     from loky import ProcessPoolExecutor
 
     environment = dict.fromkeys(THREAD_VARIABLES, str(max(1, count_cores() // n_workers)))
-    workers = [ProcessPoolExecutor(max_workers=1, env=environment) for _ in range(min(n_workers, len(tasks)))]
-    waiting = iter(tasks)
+    workers = [ProcessPoolExecutor(max_workers=1, env=environment) for _ in range(min(n_workers, len(jobs)))]
+    waiting = iter(jobs)
     try:
         busy = {
-            worker.submit(preprocess_case, task): (worker, task) for worker, task in zip(workers, waiting, strict=False)
+            worker.submit(preprocess_case, job): (worker, job) for worker, job in zip(workers, waiting, strict=False)
         }
         while busy:
             finished, _ = wait(busy, return_when=FIRST_COMPLETED)
             for future in finished:
-                worker, task = busy.pop(future)
-                _collect(future, task)
+                worker, job = busy.pop(future)
+                _collect(future, job)
                 yield
-                busy.update({worker.submit(preprocess_case, task): (worker, task) for task in islice(waiting, 1)})
+                busy.update({worker.submit(preprocess_case, job): (worker, job) for job in islice(waiting, 1)})
     finally:
         for worker in workers:
             worker.shutdown(wait=True)
 
 
-def _collect(future: Future[None], task: Task) -> None:
+def _collect(future: Future[None], job: CaseJob) -> None:
     try:
         future.result()
     except BrokenExecutor:
-        _remove_traces(task)
-        raise _give_up(task, "its worker process died, most likely for lack of memory") from None
+        _remove_traces(job)
+        raise _give_up(job, "its worker process died, most likely for lack of memory") from None
     except MemoryError:
-        raise _give_up(task, "memory ran out") from None
+        raise _give_up(job, "memory ran out") from None
 
 
-def _remove_traces(task: Task) -> None:
+def _remove_traces(job: CaseJob) -> None:
     """Remove what a killed process was writing: no other process works on its case."""
-    for folder in task.folders.values():
-        for unfinished in folder.glob(f".writing-*/{task.case.id}.*"):
+    for folder in job.folders.values():
+        for unfinished in folder.glob(f".writing-*/{job.case.id}.*"):
             shutil.rmtree(unfinished.parent, ignore_errors=True)
 
 
-def _give_up(task: Task, why: str) -> ResourceError:
-    need_gb = estimate_case_bytes(task.case, task.plan) / 1e9
+def _give_up(job: CaseJob, why: str) -> ResourceError:
+    need_gb = estimate_case_bytes(job.case, job.plan) / 1e9
     return ResourceError(
-        f"Preprocessing case {task.case.id}: {why}. It needs about {need_gb:.1f} GB per worker; "
+        f"Preprocessing case {job.case.id}: {why}. It needs about {need_gb:.1f} GB per worker; "
         "use fewer workers or free memory, then run again: finished cases are kept."
     )

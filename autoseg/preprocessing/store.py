@@ -25,6 +25,7 @@ from autoseg.preprocessing.resampling import find_label_boxes
 from autoseg.serialization import Record, digest, parse_record, read_json, replacing, write_json
 
 FORMAT = 1
+ENDINGS = (".image.b2nd", ".segmentation.b2nd", ".locations.npy", ".json")  # the files of a case
 LOCATIONS_PER_LABEL = 10_000  # enough to start patches anywhere in a label (borrowed from nnU-Net)
 BLOCK = (16, 32, 32)  # 64 KiB of float32: fits the cache of a core
 BLOCK_2D = (1, 64, 64)
@@ -139,10 +140,10 @@ def open_case(folder: Path, case_id: str) -> StoredCase:
 
 
 def has_case(folder: Path, case_id: str, source: str) -> bool:
-    """Whether the case is stored whole, in this format, and was made from exactly these input files."""
-    path = folder / f"{case_id}.json"
-    if not path.is_file():
+    """Whether the case is stored with all its files, in this format, and was made from exactly these input files."""
+    if not all((folder / f"{case_id}{ending}").is_file() for ending in ENDINGS):
         return False
+    path = folder / f"{case_id}.json"
     try:
         facts = parse_record(StoredFacts, read_json(path), where=str(path))
     except AutosegError:

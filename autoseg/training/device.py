@@ -14,6 +14,7 @@ from autoseg.serialization import did_you_mean
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 BYTES_PER_GB = 1e9
+OUT_OF_MEMORY = ("out of memory", "allocate memory")  # what torch says of GPUs, and of the CPU
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -49,7 +50,9 @@ def explaining_out_of_memory(held: str) -> Iterator[None]:
     """Turn a device's out-of-memory error into one line: what was being held, and what to set."""
     try:
         yield
-    except (torch.cuda.OutOfMemoryError, MemoryError) as problem:
+    except (RuntimeError, MemoryError) as problem:
+        if isinstance(problem, RuntimeError) and not any(words in str(problem) for words in OUT_OF_MEMORY):
+            raise
         first = str(problem).splitlines()[0] if str(problem) else "no memory left"
         raise ResourceError(
             f"Out of memory while holding {held}: {first} Plan for less with `autoseg plan --gpu-memory GB`, "

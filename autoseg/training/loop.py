@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from autoseg.errors import NumericalError, WorkspaceError
 from autoseg.networks.checkpoint import Checkpoint, write_checkpoint
 from autoseg.planning.plan import Configuration
+from autoseg.serialization import to_plain
 from autoseg.training.batches import Batch, BatchStream
 from autoseg.training.device import explaining_out_of_memory, measure_peak_memory_gb
 from autoseg.training.history import Epoch, append_epoch, cut_history
@@ -62,7 +63,7 @@ def train(
         ResourceError: the device's memory or a worker gave up.
         KeyboardInterrupt: somebody interrupted; the state is saved as it was after the last iteration.
     """
-    with _hold(job.lock), explaining_out_of_memory(_describe_holding(job.settings)):
+    with holding(job.lock), explaining_out_of_memory(_describe_holding(job.settings)):
         state = _start_or_resume(job)
         checks = make_validation_batches(job)
         stream = BatchStream(
@@ -75,6 +76,8 @@ def train(
                 append_epoch(job.history, epoch)
                 _save(job, state)
                 on_epoch(epoch)
+                if interruption.is_wished:
+                    raise KeyboardInterrupt
         return _finish(job, state)
 
 
@@ -152,7 +155,9 @@ def _run_iteration(job: TrainingJob, state: TrainingState, batch: Batch) -> tupl
         raise NumericalError(_describe_bad_loss(state, batch, shown))
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip_norm)
+    norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip_norm)
+    if not math.isfinite(float(norm)):
+        raise NumericalError(_describe_bad_loss(state, batch, float(norm), what="norm of the gradient"))
     state.optimizer.step()
     state.iteration += 1
     update_average(state, settings.ema_decay)
@@ -164,10 +169,10 @@ def computes_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported()
 
 
-def _describe_bad_loss(state: TrainingState, batch: Batch, loss: float) -> str:
+def _describe_bad_loss(state: TrainingState, batch: Batch, value: float, *, what: str = "loss") -> str:
     places = "; ".join(f"{place.case_id} at {tuple(place.start)}" for place in batch.places)
     return (
-        f"The loss of iteration {state.iteration + 1} is {loss}. The batch held patches of: {places}. "
+        f"The {what} of iteration {state.iteration + 1} is {value}. The batch held patches of: {places}. "
         "Look for NaN or extreme intensities there, or lower optimizer.learning_rate in the plan."
     )
 
@@ -186,17 +191,33 @@ def _start_or_resume(job: TrainingJob) -> TrainingState:
     )
     if job.resume.is_file():
         content = read_state(job.resume, state)
-        if content.get("configuration_digest") != job.settings.digest:
-            raise WorkspaceError(
-                f"{job.resume}: this fold was begun under another plan. Continue with that plan, or start over "
-                "with --restart."
-            )
+        _refuse_other_job(job, content)
     cut_history(job.history, state.epoch)
     return state
 
 
+def _describe_job(job: TrainingJob) -> dict[str, Any]:
+    """What a run must share with the run that it continues."""
+    return {
+        "training_digest": job.plan.training_digest(job.configuration),
+        "train_ids": sorted(job.train_ids),
+        "length": to_plain(job.length),
+        "seed": job.seed,
+    }
+
+
+def _refuse_other_job(job: TrainingJob, begun: dict[str, Any]) -> None:
+    other = [name for name, value in _describe_job(job).items() if begun.get(name) != value]
+    if other:
+        words = {"training_digest": "plan or data", "train_ids": "split", "length": "length", "seed": "seed"}
+        raise WorkspaceError(
+            f"{job.resume}: was begun with another {' and '.join(words[name] for name in other)} (length then: "
+            f"{begun.get('length')}, seed: {begun.get('seed')}). Ask for the same, or start over with --restart."
+        )
+
+
 def _save(job: TrainingJob, state: TrainingState) -> None:
-    write_state(job.resume, state, {"configuration_digest": job.settings.digest, "seed": job.seed})
+    write_state(job.resume, state, _describe_job(job))
 
 
 def _finish(job: TrainingJob, state: TrainingState) -> Checkpoint:
@@ -204,6 +225,7 @@ def _finish(job: TrainingJob, state: TrainingState) -> Checkpoint:
         "iterations": state.iteration,
         "spent_s": round(state.spent_s, 1),
         "seed": job.seed,
+        "length": to_plain(job.length),
         "device": str(job.device),
         "torch": torch.__version__,
         "train_ids": list(job.train_ids),
@@ -216,7 +238,7 @@ def _finish(job: TrainingJob, state: TrainingState) -> Checkpoint:
 
 
 @contextmanager
-def _hold(lock: Path) -> Iterator[None]:
+def holding(lock: Path) -> Iterator[None]:
     """Refuse a second process on the same fold; the lock ends with the process, however that ends."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     holder = FileLock(lock)

@@ -12,6 +12,7 @@ import typer
 
 from autoseg.cli import main
 from autoseg.cli.options import parse_duration
+from autoseg.pipeline.demo import DemoResult
 from autoseg.pipeline.project import Project
 from autoseg.planning.plan import Plan
 
@@ -103,6 +104,19 @@ def test_a_mistake_ends_in_one_clear_line(
     errors = [row for row in capsys.readouterr().err.splitlines() if row.startswith("error:")]
     assert len(errors) == 1
     assert line in errors[0]
+
+
+def test_the_demo_runs_without_an_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = {}
+
+    def run_demo(folder: Path, **options: object) -> DemoResult:
+        asked.update(options)
+        return DemoResult(n_cases=4, dice={"organ": 0.9}, mean_dice=0.9, files={"plan": folder / "plan.yaml"})
+
+    monkeypatch.setattr("autoseg.pipeline.demo.run_demo", run_demo)
+    assert run(monkeypatch, "demo") == 0
+    assert asked["train_time_s"] > 0
+    assert "0.9000" in capsys.readouterr().out
 
 
 def test_check_exits_with_2_for_an_error(

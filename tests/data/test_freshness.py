@@ -35,6 +35,22 @@ def test_a_workspace_inside_the_dataset_and_hidden_files_do_not_count(folder: Pa
     assert digest_listing(folder, leave_out=folder / "workspace") == before
 
 
+def test_a_linked_folder_counts_once_and_may_lead_back(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "b.nii.gz").write_bytes(b"two")
+    (folder / "imagesTs").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    before = digest_listing(folder, leave_out=folder / "workspace")
+    (elsewhere / "b.nii.gz").write_bytes(b"other")
+    assert digest_listing(folder, leave_out=folder / "workspace") != before
+
+
+def test_a_link_that_leads_nowhere_does_not_count(folder: Path) -> None:
+    before = digest_listing(folder, leave_out=folder / "workspace")
+    (folder / "images" / "gone.nii.gz").symlink_to(folder / "nowhere.nii.gz")
+    assert digest_listing(folder, leave_out=folder / "workspace") == before
+
+
 def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="there is no such folder"):
         digest_listing(tmp_path / "nowhere", leave_out=tmp_path)

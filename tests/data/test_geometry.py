@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,6 @@ def test_orientation_names_where_x_y_and_z_grow() -> None:
     assert replace(ONE, direction=(-1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, -1.0, 0.0)).orientation == "RIP"
 
 
-def test_extent_and_volume_follow_from_spacing() -> None:
-    assert ONE.extent_mm == (50.0, 20.0, 15.0)
+def test_a_volume_follows_from_spacing_and_from_nothing_else() -> None:
     assert ONE.voxel_volume_ml == pytest.approx(0.0025)
+    assert math.isnan(replace(ONE, has_spacing=False).voxel_volume_ml)

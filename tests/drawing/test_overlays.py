@@ -44,6 +44,14 @@ def test_slice_with_most_foreground_is_cut_across_the_widest_spacing() -> None:
     assert sideways.aspect == 2
 
 
+def test_a_volume_of_one_slice_shows_that_slice_however_thin_it_is() -> None:
+    whole = overlay()
+    one = {name: getattr(whole, name)[3:4] for name in ("image", "reference", "predicted")}
+    cut = _cut_slice(replace(whole, **one, spacing_mm=(0.2, 1.0, 0.5)))
+    assert (cut.name, cut.aspect) == ("", 2)
+    assert np.array_equal(cut.predicted, whole.predicted[3])
+
+
 def test_close_up_is_a_square_in_mm_around_the_foreground() -> None:
     foreground = np.zeros((100, 200), bool)
     foreground[40:50, 90:110] = True

@@ -14,7 +14,8 @@ from autoseg.data.image_io import write_segmentation
 from autoseg.data.labels import IGNORED, Labels
 from autoseg.errors import DatasetError
 from autoseg.evaluation.evaluating import evaluate_case, evaluate_folders, make_report, summarise
-from autoseg.evaluation.report import CaseScores
+from autoseg.evaluation.report import CaseScores, Report
+from autoseg.serialization import dump_json
 
 LABELS = Labels(names=("background", "liver", "tumour"), values=(0, 1, 2))
 GEOMETRY = Geometry(shape=(3, 5, 8), spacing=(4.0, 2.0, 0.5))
@@ -108,6 +109,25 @@ def test_labels_come_from_the_dataset_above(tmp_path: Path) -> None:
 def test_labels_come_from_the_references_otherwise(tmp_path: Path) -> None:
     reference = write(tmp_path / "reference", a=boxes() * 100)
     assert list(evaluate_folders(reference, reference).summary) == ["label 100", "label 200"]
+
+
+def test_labels_of_predictions_count_where_the_references_are_empty(tmp_path: Path) -> None:
+    reference = write(tmp_path / "reference", a=boxes() * 0)
+    predicted = write(tmp_path / "predicted", a=boxes())
+    report = evaluate_folders(reference, predicted)
+    assert {name: metrics["dice"].mean for name, metrics in report.summary.items()} == {"label 1": 0, "label 2": 0}
+    with pytest.raises(DatasetError, match="neither a reference nor a prediction"):
+        evaluate_folders(reference, reference)
+
+
+def test_pictures_without_spacing_have_no_volume(tmp_path: Path) -> None:
+    flat = Geometry((1, 5, 8), (999.0, 1.0, 1.0), n_dimensions=2, has_spacing=False)
+    write_segmentation(tmp_path / "a.png", boxes()[1:2], flat)
+    report = evaluate_folders(tmp_path, tmp_path)
+    assert report.mean_dice == 1
+    volume = json.loads(dump_json(report))["summary"]["label 1"]["reference_ml"]
+    assert volume == {"mean": None, "median": None, "std": None, "n": 0}
+    assert Report.model_validate_json(dump_json(report)) == report
 
 
 def test_pair_of_files_may_have_any_names(tmp_path: Path) -> None:

@@ -53,12 +53,12 @@ def pooled_foreground(dataset: Dataset, channel: int) -> tuple[np.ndarray, np.nd
 
 
 def test_facts_of_a_case(loaded: LoadedCase) -> None:
-    facts = measure_case(loaded, LABELS, {"a.nii.gz": "0123"})
+    facts = measure_case(loaded, LABELS, {"0 a.nii.gz": "0123"})
     assert (facts.shape, facts.shape_after_cropping, facts.spacing_mm) == ((6, 9, 12), (2, 4, 8), (7.5, 1.25, 0.5))
     assert facts.share_after_cropping == pytest.approx(64 / 648)
     assert facts.label_voxels == ((loaded.segmentation == 1).sum(), (loaded.segmentation == 2).sum())
     assert facts.channel_ranges[1] == pytest.approx((loaded.image[1].min(), loaded.image[1].max()), rel=1e-5)
-    assert (facts.orientation, facts.dtype, facts.files) == ("LPS", "int16", {"a.nii.gz": "0123"})
+    assert (facts.orientation, facts.dtype, facts.files) == ("LPS", "int16", {"0 a.nii.gz": "0123"})
 
 
 def test_ignored_voxels_are_no_foreground(loaded: LoadedCase) -> None:
@@ -126,6 +126,20 @@ def test_only_what_changed_is_measured_again(phantom: Dataset, monkeypatch: pyte
     updated = measure_fingerprint(remaining, known=first)
     assert read == [phantom.cases[1].id]
     assert updated == measure_fingerprint(remaining)
+
+
+def test_channels_in_another_order_are_measured_again(phantom: Dataset, tmp_path: Path) -> None:
+    case = phantom.cases[0]
+    image, geometry = read_image(case.images)
+    write_volume(tmp_path / "twice.nii.gz", 2 * image[0], geometry)
+    images = (case.images[0], tmp_path / "twice.nii.gz")
+    datasets = [
+        phantom.model_copy(update={"channels": ("T1", "T2"), "cases": (case.model_copy(update={"images": order}),)})
+        for order in (images, images[::-1])
+    ]
+    known = measure_fingerprint(datasets[0])
+    ranges = known.cases[0].channel_ranges
+    assert measure_fingerprint(datasets[1], known=known).cases[0].channel_ranges == ranges[::-1] != ranges
 
 
 def test_facts_under_other_labels_are_not_reused(phantom: Dataset) -> None:

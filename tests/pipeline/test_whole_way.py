@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from autoseg.data.image_io import read_header, read_image, read_segmentation
+from autoseg.data.image_io import read_header, read_image, read_segmentation, write_volume
 from autoseg.errors import NumericalError, UsageError, WorkspaceError
 from autoseg.networks.checkpoint import read_checkpoint
+from autoseg.pipeline.benchmarking import compare_methods
 from autoseg.pipeline.folds import FoldOrder, train_fold
-from autoseg.pipeline.predicting import load_model, predict_images
+from autoseg.pipeline.model import load_model
+from autoseg.pipeline.predicting import predict_images
 from autoseg.pipeline.preparing import ensure_plan, ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.selecting import ensure_selection, read_selection
@@ -54,7 +58,7 @@ def test_selection_compared_both_configurations_and_their_ensemble(trained: Proj
 def test_predictions_lie_where_their_images_lie(trained: Project, phantom: Path, tmp_path: Path) -> None:
     model = load_model(trained.workspace.root)
     (result,) = predict_images(model, phantom / "imagesTs", tmp_path, probabilities=True)
-    assert read_header(result.path).geometry == read_header(next((phantom / "imagesTs").iterdir())).geometry
+    assert read_header(tmp_path / result.file).geometry == read_header(next((phantom / "imagesTs").iterdir())).geometry
     probabilities = [read_image([path])[0] for path in sorted(tmp_path.glob("*.probability.nii.gz"))]
     assert len(probabilities) == 4
     assert np.allclose(sum(probabilities), 1, atol=5e-3)
@@ -67,6 +71,36 @@ def test_predicted_cases_are_not_predicted_again(trained: Project, phantom: Path
     other = load_model(trained.workspace.root, configurations=["3d_fullres"], folds=[1])
     with pytest.raises(WorkspaceError, match="predictions of another model"):
         predict_images(other, phantom / "imagesTs", tmp_path)
+
+
+def test_another_image_under_the_same_name_is_predicted_anew(trained: Project, phantom: Path, tmp_path: Path) -> None:
+    model = load_model(trained.workspace.root, configurations=["2d"], folds=[0])
+    first, second = sorted((phantom / "imagesTr").iterdir())[:2]
+    shutil.copy(first, tmp_path / "image.nii.gz")
+    one = predict_images(model, tmp_path / "image.nii.gz", tmp_path / "out")[0]
+    shutil.copy(second, tmp_path / "image.nii.gz")
+    other = predict_images(model, tmp_path / "image.nii.gz", tmp_path / "out")[0]
+    assert not other.was_there
+    assert one.volumes_ml != other.volumes_ml
+
+
+def test_files_of_others_are_not_overwritten(trained: Project, phantom: Path, tmp_path: Path) -> None:
+    model = load_model(trained.workspace.root, configurations=["2d"], folds=[0])
+    image = next((phantom / "imagesTs").iterdir())
+    shutil.copy(image, tmp_path / "scan.nii.gz")
+    with pytest.raises(WorkspaceError, match=r"scan.nii.gz: is there already and was not written by this model"):
+        predict_images(model, tmp_path / "scan.nii.gz", tmp_path)
+
+
+def test_an_image_unlike_any_in_training_is_pointed_out(trained: Project, phantom: Path, tmp_path: Path) -> None:
+    image, geometry = read_image([next((phantom / "imagesTs").iterdir())])
+    coarse = replace(geometry, spacing=(9.0, 1.2, 1.0), direction=(-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
+    write_volume(tmp_path / "odd.nii.gz", image[0] * 100, coarse)
+    model = load_model(trained.workspace.root, configurations=["2d"], folds=[0])
+    warnings = " ".join(predict_images(model, tmp_path / "odd.nii.gz", tmp_path / "out")[0].warnings)
+    assert "spacing [9.0, 1.2, 1.0] mm (z, y, x)" in warnings
+    assert "orientation RAS; training saw LPS" in warnings
+    assert "channel 0 reaches from" in warnings
 
 
 def test_validation_segmentations_use_the_numbers_of_the_dataset(trained: Project) -> None:
@@ -115,6 +149,33 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert [epoch.epoch for epoch in read_history(job.history)] == [1, 2, 3]
 
 
+def test_a_run_is_not_continued_with_another_length(trained: Project, tmp_path: Path) -> None:
+    job = make_job(trained, tmp_path, 5)
+    with pytest.raises(KeyboardInterrupt):
+        train(job, on_step=lambda step: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(WorkspaceError, match=r"was begun with another length \(length then: .*5.*--restart"):
+        train(replace(job, length=Length(n_iterations=9)))
+
+
+def test_restarting_keeps_the_run_before(phantom: Path, trained: Project, tmp_path: Path) -> None:
+    shutil.copytree(trained.workspace.root, tmp_path / "workspace")
+    project = open_project(phantom, workspace=tmp_path / "workspace")
+    order = {"configurations": ("2d",), "folds": ("0",), "n_iterations": 1, "n_workers": 0}
+    train_folds(project, TrainingWishes(**order, restart=True))
+    old = project.workspace.trained("2d") / "fold_0.old1"
+    assert read_history(old / "history.jsonl")[-1].iteration == 3
+    assert read_history(project.workspace.run("2d", 0).history)[-1].iteration == 1
+
+
+def test_a_benchmark_compares_methods_under_one_plan(trained: Project) -> None:
+    benchmark = compare_methods(trained, ["unet", "residual_unet"], folds=("0",), train_time_s=1.0)
+    assert {method.method for method in benchmark.methods} == {"unet", "residual_unet"}
+    assert benchmark.methods[0].n_parameters != benchmark.methods[1].n_parameters
+    assert "2 cases" in benchmark.sentences[0]
+    columns, rows = benchmark.table()
+    assert [len(row) for row in rows] == [len(columns)] * 2
+
+
 def test_a_second_process_on_the_same_fold_is_refused(trained: Project, tmp_path: Path) -> None:
     job = make_job(trained, tmp_path, 1)
     refused = []
@@ -152,7 +213,9 @@ def test_another_plan_does_not_continue_a_trained_fold(trained: Project, tmp_pat
     changed = plan.model_copy(update={"configurations": {"3d_fullres": edited}})
     split = ensure_splits(trained, plan)[0]
     order = FoldOrder(changed, "3d_fullres", 0, split, tmp_path, run, Length(n_iterations=1))
-    with pytest.raises(WorkspaceError, match=r"trained under another plan. Train it anew with --restart"):
+    with pytest.raises(
+        WorkspaceError, match=r"trained under another plan, data or split. Train it anew with --restart"
+    ):
         train_fold(trained, order)
 
 

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from autoseg.networks.unet import UNet
-from autoseg.planning.layers import NetworkSketch
+from autoseg.planning.layers import NetworkSketch, sum_layers
 from autoseg.planning.memory import (
     count_parameters,
-    count_saved_values,
     estimate_training_memory,
     find_largest_batch,
 )
@@ -72,7 +71,7 @@ def test_activations_are_what_autograd_saves(
 ) -> None:
     sketch = make_sketch(network, spacing_mm, patch_size)
     saved = measure_saved_values(build(sketch), torch.zeros(2, sketch.n_channels, *patch_size))
-    assert 2 * count_saved_values(sketch, patch_size) == pytest.approx(saved, rel=0.02)
+    assert 2 * sum_layers(sketch, patch_size).n_saved == pytest.approx(saved, rel=0.02)
 
 
 def test_the_optimizer_and_the_average_hold_copies_of_the_weights() -> None:

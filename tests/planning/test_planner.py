@@ -45,6 +45,13 @@ def test_the_coarsest_axis_comes_first_in_every_list(make_fingerprint: MakeFinge
     assert (slices.spacing_mm.value, slices.median_shape.value) == ((0.8, 0.9), (200, 180))
 
 
+def test_the_inputs_of_a_spacing_run_along_the_same_axes(make_fingerprint: MakeFingerprint, gpu: DeviceFacts) -> None:
+    plan = make_plan(make_fingerprint(spacing_mm=(0.8, 0.9, 3.0), shape=(200, 180, 60)), gpu)
+    inputs = {name: configuration.spacing_mm.inputs for name, configuration in plan.configurations.items()}
+    assert inputs["3d_fullres"] == {"median_mm": [3.0, 0.8, 0.9], "median_shape": [60, 200, 180]}
+    assert inputs["2d"] == {"median_mm": [0.8, 0.9], "median_shape": [200, 180]}
+
+
 def test_pictures_have_no_volume_to_plan(make_fingerprint: MakeFingerprint, cpu: DeviceFacts) -> None:
     plan = make_plan(make_fingerprint(spacing_mm=(1, 1, 1), shape=(1, 256, 320), channels=("R", "G", "B")), cpu)
     assert list(plan.configurations) == ["2d"]
@@ -55,7 +62,8 @@ def test_pictures_have_no_volume_to_plan(make_fingerprint: MakeFingerprint, cpu:
 def test_more_time_on_a_cpu_widens_the_network(make_fingerprint: MakeFingerprint, cpu: DeviceFacts) -> None:
     hippocampus = make_fingerprint(spacing_mm=(1, 1, 1), shape=(36, 50, 35), channels=("MRI",))
     plans = [make_plan(hippocampus, cpu, Wishes(train_time_s=60 * minutes)) for minutes in (3, 15, 90)]
-    assert [plan.configurations["3d_fullres"].features.value[0] for plan in plans] == [8, 12, 32]
+    widths = [plan.configurations["3d_fullres"].features.value[0] for plan in plans]
+    assert widths[0] < widths[1] < widths[2]
     assert {plan.configurations["3d_fullres"].patch_size.value for plan in plans} == {(40, 56, 40)}
 
 
@@ -73,6 +81,24 @@ def test_epochs_make_the_length_and_not_the_width(make_fingerprint: MakeFingerpr
     assert volume.length.value.n_iterations == 250
     assert volume.length.source == "user"
     assert volume.optimizer.value.name == "adamw"
+    assert "the time" not in volume.patch_size.reason + volume.features.reason
+
+
+def test_the_published_rules_train_as_published_however_short(
+    make_fingerprint: MakeFingerprint, cpu: DeviceFacts
+) -> None:
+    volume = make_plan(make_fingerprint(), cpu, Wishes(n_epochs=1, rules="nnunet")).configurations["3d_fullres"]
+    assert (volume.network.value, volume.optimizer.value.name, volume.mirroring_axes.value) == (
+        "unet",
+        "sgd",
+        (0, 1, 2),
+    )
+
+
+def test_ct_under_another_name_can_be_set_to_ct_by_hand(make_fingerprint: MakeFingerprint, cpu: DeviceFacts) -> None:
+    plan = make_plan(make_fingerprint(channels=("MRI",), channel_ranges=((-1024.0, 3000.0),)), cpu)
+    by_hand = dump_yaml(plan).replace("zscore", "ct")
+    assert parse_plan(parse_yaml(by_hand, where="text"), where="text").normalization[0].scheme.value == "ct"
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,13 @@ def test_a_patch_that_the_strides_do_not_divide_is_told_the_nearest_sizes(cpu_pl
     assert problems[1].endswith(f"Nearest: {divisor[2]}.")
 
 
+@pytest.mark.parametrize(("configuration", "names"), [("3d_fullres", "xzy"), ("2d", "zy")])
+def test_an_axis_has_the_name_that_the_axis_order_gives_it(cpu_plan: Plan, configuration: str, names: str) -> None:
+    patch_size = put(f"configurations.{configuration}.patch_size", [0] * len(names))
+    problems = check(cpu_plan, put("axis_order", [2, 0, 1]), patch_size)
+    assert [problem.split("along axis ")[1][0] for problem in problems] == list(names)
+
+
 @pytest.mark.parametrize(
     ("strides", "kernel_sizes", "words"),
     [

@@ -113,8 +113,8 @@ def test_workers_store_what_one_process_stores(work, tmp_path):
 
 
 def test_a_dead_worker_ends_in_one_line_with_its_case(work, monkeypatch):
-    def die(task):
-        if task.case.id == "case_1":
+    def die(job):
+        if job.case.id == "case_1":
             os._exit(9)
 
     monkeypatch.setattr(room, "preprocess_case", die)
@@ -123,7 +123,7 @@ def test_a_dead_worker_ends_in_one_line_with_its_case(work, monkeypatch):
 
 
 def test_memory_that_runs_out_is_told_with_the_case(work, monkeypatch):
-    def run_out(task):
+    def run_out(job):
         raise MemoryError
 
     monkeypatch.setattr(room, "preprocess_case", run_out)

@@ -96,6 +96,12 @@ def test_a_half_written_case_is_not_there(folder, monkeypatch):
     assert not list(folder.glob(".writing*"))
 
 
+@pytest.mark.parametrize("ending", ["image.b2nd", "segmentation.b2nd", "locations.npy", "json"])
+def test_a_case_that_lost_a_file_is_not_there(folder, ending):
+    (folder / f"liver_1.{ending}").unlink()
+    assert not has_case(folder, "liver_1", "abc")
+
+
 def test_a_damaged_description_is_not_a_case(folder):
     (folder / "liver_1.json").write_text('{"id": "liver_1"}')
     assert not has_case(folder, "liver_1", "abc")

@@ -23,7 +23,7 @@ def decide_batch_size(*, allowed: int, bearable: int, share: float, holdable: in
     inputs = {"allowed": allowed, "bearable": bearable, "holdable": holdable}
     batch = max(min(allowed, bearable), MIN_BATCH)
     if holdable is not None and holdable < batch:
-        return ruled(max(holdable, 1), f"the device's memory holds {max(holdable, 1)}", **inputs)
+        return ruled(max(holdable, 1), _tell_holdable(holdable), **inputs)
     if batch > min(allowed, bearable):
         return ruled(batch, f"at least {MIN_BATCH}, so that gradients are averaged", **inputs)
     if bearable < allowed:
@@ -36,8 +36,14 @@ def decide_cpu_batch_size(*, n_dimensions: int, holdable: int) -> Decision[int]:
     """The batch on a CPU, where time is short and memory is not."""
     batch = CPU_BATCH[n_dimensions]
     if holdable < batch:
-        return ruled(max(holdable, 1), f"memory holds {max(holdable, 1)}", holdable=holdable)
+        return ruled(max(holdable, 1), _tell_holdable(holdable), holdable=holdable)
     return ruled(batch, f"on a CPU many small steps teach more than few large ones, so {batch}", holdable=holdable)
+
+
+def _tell_holdable(holdable: int) -> str:
+    if holdable == 0:
+        return "WARNING: the device's memory holds not even one patch, but there is no smaller batch"
+    return f"the device's memory holds {holdable}"
 
 
 def count_bearable(*, share: float, dataset_voxels: float, patch_voxels: int) -> int:

@@ -38,6 +38,7 @@ def decide_cpu_features(
     n_needed: int,
     count_iterations: Callable[[tuple[int, ...]], int],
     fits: Callable[[tuple[int, ...]], bool],
+    time: str = "the time",
 ) -> Decision[tuple[int, ...]]:
     """Features on a CPU: the widest that still gets enough iterations.
 
@@ -45,6 +46,7 @@ def decide_cpu_features(
         n_needed: iterations that a width must get.
         count_iterations: how many the time holds with given features.
         fits: whether memory holds training with given features.
+        time: what that time is called.
     """
     sentence = ""
     for width in WIDTHS:
@@ -52,9 +54,11 @@ def decide_cpu_features(
         n_iterations = count_iterations(features)
         inputs = {"width": width, "iterations": n_iterations, "needed": n_needed}
         if n_iterations >= n_needed and fits(features):
-            reason = f"the time holds about {n_iterations:,} iterations at width {width}{sentence}"
+            reason = f"{time} holds about {n_iterations:,} iterations at width {width}{sentence}"
             return ruled(features, reason, **inputs)
-        why = f"only {n_iterations:,}" if n_iterations < n_needed else "more memory than there is"
-        sentence = f"; width {width} would get {why}"
-    reason = f"the narrowest, and still only about {n_iterations:,} iterations of the {n_needed:,} that are wanted"
+        why = f"get only {n_iterations:,}" if n_iterations < n_needed else "need more memory than there is"
+        sentence = f"; width {width} would {why}"
+    reason = "the narrowest, and still more memory than there is"
+    if n_iterations < n_needed:
+        reason = f"the narrowest, and still {time} holds only about {n_iterations:,} iterations of {n_needed:,} wanted"
     return ruled(features, reason, **inputs)

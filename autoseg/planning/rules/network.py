@@ -11,16 +11,19 @@ from autoseg.planning.blueprint import NETWORKS
 from autoseg.serialization import did_you_mean
 
 AUTO = "auto"
+PUBLISHED = "unet"
 BY_DEVICE = {"cpu": "unet"}
 ELSEWHERE = "residual_unet"
 
 
-def decide_network(*, device: str, wish: str) -> Decision[str]:
+def decide_network(*, device: str, wish: str, as_published: bool = False) -> Decision[str]:
     """The network's name; `wish` is a name, or `auto`. Raises UsageError for an unknown name."""
     if wish not in (*NETWORKS, AUTO):
         raise UsageError(f"network {wish} is not known.{did_you_mean(wish, (*NETWORKS, AUTO))}")
     if wish != AUTO:
         return Decision(value=wish, reason="asked for", source="user")
+    if as_published:
+        return ruled(PUBLISHED, "the plain U-Net is what nnU-Net plans by default")
     if device in BY_DEVICE:
         return ruled(BY_DEVICE[device], "on a CPU the plain U-Net learns more per second than the deeper residual one")
     return ruled(ELSEWHERE, "a residual encoder was the best U-Net in a comparison at equal cost (arXiv 2404.09556)")

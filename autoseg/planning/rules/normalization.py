@@ -22,6 +22,7 @@ KNOWN_BY_CASE = (
     *("pet", "spect", "us", "ultrasound", "em", "fluorescence", "microscopy", "grey", "gray", "image"),
 )
 MASKED_SCHEMES = ("zscore",)  # the schemes that can leave everything outside the mask at zero
+RGB_MAX = 255  # what the scheme rgb divides by
 AIR_HU, BONE_HU = -900, 1000  # an image that reaches below the one and above the other looks like CT
 CROPPED_AWAY = 0.75  # median share of an image that cropping keeps, below which statistics are taken inside; borrowed
 
@@ -45,14 +46,22 @@ def decide_scheme(
         return ruled("zscore", "the channel is CT, but no case has foreground to take statistics from")
     if known.get(name) == "ct":
         return ruled("ct", "the channel is CT: Hounsfield units mean the same in every image")
-    if name in known:
+    if name in known and (name in PUBLISHED_NAMES or _looks_like_colour(typical_range)):
         return ruled(known[name], f"the channel's name, {channel}, stands for it")
+    if name in known:
+        low, high = typical_range or (0.0, 0.0)
+        return ruled(
+            "zscore",
+            f"WARNING: the name {channel} stands for a colour, but intensities from {low:g} to {high:g} are not "
+            f"those of 0 to {RGB_MAX}: each case gets mean 0 and deviation 1",
+            typical_range=[low, high],
+        )
     if _looks_like_ct(typical_range):
         low, high = typical_range or (0.0, 0.0)
         return ruled(
             "zscore",
-            f"WARNING: the name {channel} says nothing, but intensities from {low:.0f} to {high:.0f} look like CT. If "
-            "they are Hounsfield units, rename the channel to CT in dataset.json, or set this scheme to ct",
+            f"WARNING: the channel's name, {channel}, is not CT, but intensities from {low:.0f} to {high:.0f} look "
+            "like it. If they are Hounsfield units, rename the channel to CT in dataset.json, or set this scheme to ct",
             typical_range=[low, high],
         )
     if name in KNOWN_BY_CASE:
@@ -73,12 +82,21 @@ def decide_inside_mask(*, scheme: str, median_share_after_cropping: float) -> De
     return ruled(False, f"cropping to non-zero keeps {share:.0%} of an image: zero is no background value", **inputs)
 
 
-def decide_intensities(*, scheme: str, intensities: Intensities | None) -> Decision[Intensities | None]:
-    """The dataset's statistics, for the scheme that uses them."""
+def decide_intensities(
+    *, scheme: str, intensities: Intensities | None, typical_range: Range | None
+) -> Decision[Intensities | None]:
+    """The dataset's statistics, for the scheme that uses them, or that a person may set by hand."""
     if scheme == "ct":
         return ruled(intensities, "foreground of all training cases, each weighing the same")
+    if scheme == "zscore" and intensities is not None and _looks_like_ct(typical_range):
+        return ruled(intensities, "zscore needs none; they are here in case the scheme is set to ct by hand")
     return ruled(None, f"{scheme} needs no statistics of the dataset")
 
 
+def _looks_like_colour(typical_range: Range | None) -> bool:
+    return typical_range is None or (typical_range[0] >= 0 and 1 < typical_range[1] <= RGB_MAX)
+
+
 def _looks_like_ct(typical_range: Range | None) -> bool:
+    """Whether an image holds both air and dense bone in Hounsfield units."""
     return typical_range is not None and typical_range[0] <= AIR_HU and typical_range[1] > BONE_HU

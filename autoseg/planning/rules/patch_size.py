@@ -71,7 +71,7 @@ def decide_patch_size(search: PatchSearch, *, median_shape: Sequence[float]) -> 
     elif not search.limits:
         sentence = "nothing limits the first proposal: the median case, padded to what the strides divide"
         if share < 1:
-            sentence = f"nothing limits the first proposal, of {START_VOXELS[len(median_shape)]:,} voxels"
+            sentence = f"nothing limits the first proposal, of {math.prod(search.patch_size):,} voxels"
     else:
         steps = "1 step" if len(search.limits) == 1 else f"{len(search.limits)} steps"
         sentence = f"shrunk from {_show(search.start)} in {steps}: one step larger, {search.limits[-1]}"

@@ -35,7 +35,13 @@ def test_a_width_that_memory_does_not_hold_is_passed_over() -> None:
 def test_the_narrowest_is_taken_and_said_where_time_is_too_short() -> None:
     decision = choose(10)
     assert decision.value[0] == 8
-    assert "still only about 156" in decision.reason
+    assert "the time holds only about 156" in decision.reason
+
+
+def test_the_narrowest_is_taken_and_memory_is_named_where_that_is_what_is_short() -> None:
+    decision = choose(10_000, fits=4)
+    assert decision.value[0] == 8
+    assert decision.reason == "the narrowest, and still more memory than there is"
 
 
 def test_less_than_full_width_is_said() -> None:

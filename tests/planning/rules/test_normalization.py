@@ -31,6 +31,23 @@ def test_an_unknown_name_with_the_intensities_of_ct_is_a_warning_that_says_what_
     assert "rename the channel to CT" in decision.reason
 
 
+def test_a_known_name_with_the_intensities_of_ct_is_not_said_to_mean_nothing() -> None:
+    decision = decide_scheme(channel="MRI", intensities=HOUNSFIELD, typical_range=(-1024.0, 2800.0))
+    assert decision.reason.startswith("WARNING: the channel's name, MRI, is not CT")
+
+
+@pytest.mark.parametrize(
+    ("typical_range", "scheme"),
+    [((3.0, 251.0), "rgb"), ((0.0, 1.0), "zscore"), ((0.0, 4095.0), "zscore"), ((-40.0, 200.0), "zscore")],
+)
+def test_a_colour_out_of_its_range_is_scaled_by_case_and_warned_about(
+    typical_range: tuple[float, float], scheme: str
+) -> None:
+    decision = decide_scheme(channel="Red", intensities=None, typical_range=typical_range)
+    assert decision.value == scheme
+    assert decision.reason.startswith("WARNING") is (scheme == "zscore")
+
+
 @pytest.mark.parametrize("typical_range", [None, (-1024.0, 400.0), (0.0, 2800.0)])
 def test_an_unknown_name_without_the_intensities_of_ct_is_no_warning(typical_range: tuple[float, float] | None) -> None:
     decision = decide_scheme(channel="scan", intensities=HOUNSFIELD, typical_range=typical_range)
@@ -48,6 +65,12 @@ def test_statistics_are_taken_inside_where_much_was_cropped_away(scheme: str, sh
     assert decide_inside_mask(scheme=scheme, median_share_after_cropping=share).value is inside
 
 
-def test_only_ct_carries_the_datasets_statistics() -> None:
-    assert decide_intensities(scheme="ct", intensities=HOUNSFIELD).value == HOUNSFIELD
-    assert decide_intensities(scheme="zscore", intensities=HOUNSFIELD).value is None
+@pytest.mark.parametrize(
+    ("scheme", "typical_range", "is_carried"),
+    [("ct", None, True), ("zscore", (0.0, 900.0), False), ("zscore", (-1024.0, 2800.0), True)],
+)
+def test_what_is_or_may_become_ct_carries_the_datasets_statistics(
+    scheme: str, typical_range: tuple[float, float] | None, is_carried: bool
+) -> None:
+    decision = decide_intensities(scheme=scheme, intensities=HOUNSFIELD, typical_range=typical_range)
+    assert decision.value == (HOUNSFIELD if is_carried else None)

@@ -31,7 +31,9 @@ def test_the_proposal_is_clipped_to_the_median_case_which_may_have_halves() -> N
 def test_without_a_limit_the_padded_proposal_is_taken() -> None:
     search = search_patch(**ANISOTROPIC, find_limit=lambda patch, topology: None)
     assert search.patch_size == search.start == (96, 256, 512)
-    assert decide_patch_size(search, median_shape=(90, 300, 500)).inputs["steps"] == 0
+    decision = decide_patch_size(search, median_shape=(90, 300, 500))
+    assert decision.inputs["steps"] == 0
+    assert "of 12,582,912 voxels" in decision.reason
 
 
 def test_the_axis_that_covers_most_shrinks_by_the_strides_of_a_trial() -> None:

@@ -1,0 +1,109 @@
+"""A trained ensemble, found in a workspace and loaded once: selected configurations with all their trained folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoseg.data.dataset import Dataset
+from autoseg.data.labels import Labels
+from autoseg.errors import WorkspaceError
+from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.pipeline.project import open_project, read_model_dataset
+from autoseg.pipeline.reporting import Reporter
+from autoseg.pipeline.selecting import Selection, ensure_selection, read_selection
+from autoseg.postprocessing.deciding import Postprocessing
+from autoseg.prediction.predictor import PredictionOptions, Predictor, load_predictor
+from autoseg.serialization import digest, digest_file, parse_record, read_json
+from autoseg.training.device import choose_device
+from autoseg.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained ensemble, loaded.
+
+    Attributes:
+        labels, channels, file_ending: of the dataset that it was trained on.
+        predictors: one per configuration, each holding its folds.
+        postprocessing: what is done to the segmentation.
+        fingerprint: of the training cases, to notice unusual input.
+        digest: names the weights and the options.
+    """
+
+    labels: Labels
+    channels: tuple[str, ...]
+    file_ending: str
+    predictors: tuple[Predictor, ...]
+    postprocessing: Postprocessing
+    fingerprint: Fingerprint | None
+    digest: str
+
+
+def load_model(
+    source: Path,
+    *,
+    workspace: Path | None = None,
+    configurations: Sequence[str] = (),
+    folds: Sequence[int] = (),
+    device: str = "auto",
+    options: PredictionOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Model:
+    """Load the selected ensemble of a dataset, or of a workspace whose dataset need not be there any more.
+
+    Args:
+        source: a dataset, or a workspace.
+        configurations, folds: other than the selected ones, if given.
+
+    Raises:
+        WorkspaceError: nothing is trained yet, or a checkpoint is missing.
+    """
+    place, dataset, selection = _find_selection(source, workspace, reporter or Reporter(), device)
+    names = tuple(configurations) or selection.configurations.value
+    checkpoints = {name: _find_checkpoints(place, name, folds) for name in names}
+    predictors = tuple(
+        load_predictor(paths, device=choose_device(device), options=options) for paths in checkpoints.values()
+    )
+    is_selected = set(names) == set(selection.configurations.value)
+    postprocessing = selection.postprocessing.value if is_selected else Postprocessing()
+    content = [digest_file(path) for paths in checkpoints.values() for path in paths]
+    fingerprint = None
+    if place.fingerprint.is_file():
+        fingerprint = parse_record(Fingerprint, read_json(place.fingerprint), where=str(place.fingerprint))
+    return Model(
+        labels=predictors[0].plan.labels,
+        channels=predictors[0].plan.channels,
+        file_ending=dataset.file_ending,
+        predictors=predictors,
+        postprocessing=postprocessing,
+        fingerprint=fingerprint,
+        digest=digest([content, postprocessing, vars(options or PredictionOptions())]),
+    )
+
+
+def _find_selection(
+    source: Path, workspace: Path | None, reporter: Reporter, device: str
+) -> tuple[Workspace, Dataset, Selection]:
+    place = Workspace(Path(source))
+    if place.plan.is_file():
+        selection = read_selection(place)
+        if selection is None:
+            raise WorkspaceError(f"{source}: has no selection.yaml. Run `autoseg select` on its dataset first.")
+        return place, read_model_dataset(place), selection
+    project = open_project(source, workspace=workspace, reporter=reporter)
+    return project.workspace, project.dataset, ensure_selection(project, device=device)
+
+
+def _find_checkpoints(place: Workspace, configuration: str, folds: Sequence[int]) -> list[Path]:
+    """Checkpoints of the wanted folds, or of every trained one."""
+    wanted = [place.run(configuration, fold).checkpoint for fold in folds]
+    paths = wanted or sorted(place.trained(configuration).glob("fold_*/checkpoint.safetensors"))
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing or not paths:
+        raise WorkspaceError(
+            f"{', '.join(missing) or place.trained(configuration)}: is not trained. Run `autoseg train --configuration "
+            f"{configuration}` first, or leave out --fold and --configuration."
+        )
+    return paths
