@@ -14,6 +14,7 @@ from typing import TypeVar
 from autoseg.data.dataset import Case
 from autoseg.data.image_io import read_header
 from autoseg.errors import AutosegError
+from autoseg.machine import count_cores, measure_free_memory_bytes
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,13 +33,13 @@ def map_in_threads(
     """Apply `function` to every item; results in the order of the items.
 
     Args:
-        n_threads: threads to use; None for one per core.
+        n_threads: threads to use; None for one per core, at most `MAX_THREADS`.
         on_progress: called in the calling thread with (items done, items in all).
 
     Raises:
         Whatever `function` raises first; what has not begun by then never begins.
     """
-    pool = ThreadPoolExecutor(n_threads or count_cores())
+    pool = ThreadPoolExecutor(n_threads or min(count_cores(), MAX_THREADS))
     try:
         futures = [pool.submit(function, item) for item in items]
         for n_done, future in enumerate(as_completed(futures), start=1):
@@ -50,26 +51,20 @@ def map_in_threads(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def count_cores() -> int:
-    """Cores that this process may use, at most `MAX_THREADS`."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(n_cores, MAX_THREADS)
-
-
 def count_threads(cases: Iterable[Case]) -> int:
-    """As many threads as there are cores, but no more than can each hold the largest case in free memory."""
+    """A thread per core, at most `MAX_THREADS`, and no more than can each hold the largest case in free memory."""
+    most = min(count_cores(), MAX_THREADS)
     largest = max((case.images for case in cases), key=lambda files: sum(map(_size, files)), default=())
-    free = _free_memory_bytes()
-    if not largest or free is None:
-        return count_cores()
+    if not largest:
+        return most
     try:
         headers = [read_header(path) for path in largest]
     except AutosegError:
-        return count_cores()
+        return most
     z, y, x = headers[0].geometry.shape
     n_channels = sum(header.n_channels for header in headers)
     bytes_per_case = z * y * x * (n_channels * BYTES_PER_VOXEL_AND_CHANNEL + BYTES_PER_VOXEL)
-    return max(1, min(count_cores(), int(SHARE_OF_FREE_MEMORY * free // bytes_per_case)))
+    return max(1, min(most, int(SHARE_OF_FREE_MEMORY * measure_free_memory_bytes() // bytes_per_case)))
 
 
 def _size(path: os.PathLike[str]) -> int:
@@ -77,13 +72,3 @@ def _size(path: os.PathLike[str]) -> int:
         return os.stat(path).st_size
     except OSError:
         return 0
-
-
-def _free_memory_bytes() -> int | None:
-    """Memory that is free or could be at once; None where the system does not tell."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as stream:
-            available = next(line for line in stream if line.startswith("MemAvailable:"))
-        return int(available.split()[1]) * 1024
-    except (OSError, StopIteration):
-        return None

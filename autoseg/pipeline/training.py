@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from autoseg.evaluation.report import Report
+from autoseg.machine import count_cores
 from autoseg.pipeline.folds import FoldOrder, train_fold
 from autoseg.pipeline.preparing import (
     ensure_plan,
@@ -14,7 +15,6 @@ from autoseg.pipeline.preparing import (
     find_folds,
 )
 from autoseg.pipeline.project import Project
-from autoseg.planning.devices import count_threads
 from autoseg.planning.plan import Length, Plan, Wishes
 from autoseg.training.device import choose_device
 from autoseg.training.schedule import ITERATIONS_PER_EPOCH
@@ -102,4 +102,4 @@ def count_workers(wanted: int | None) -> int:
     """Processes that make batches: as asked, or one per core that training leaves free, and at least one."""
     if wanted is not None:
         return wanted
-    return max(1, min(MAX_WORKERS, count_threads() - 1))
+    return max(1, min(MAX_WORKERS, count_cores() - 1))

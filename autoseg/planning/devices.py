@@ -6,20 +6,19 @@ command, a CPU's limits through the scheduler and the control group that contain
 
 from __future__ import annotations
 
-import math
-import os
+import importlib.metadata
 import platform
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pydantic
 
 from autoseg.errors import UsageError
+from autoseg.machine import count_cores, measure_free_memory_bytes
 from autoseg.serialization import Record, did_you_mean
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -29,7 +28,6 @@ QUERY = ("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounit
 QUERY_TIMEOUT_S = 10
 MATRIX_EDGE = 1024  # float32, 4 MB each: beyond the second-level cache of most cores
 N_ROUNDS, ROUND_S = 4, 0.07  # best of four rounds, 0.3 s in all
-CGROUP = Path("/sys/fs/cgroup")
 
 
 class DeviceFacts(Record):
@@ -56,8 +54,9 @@ def measure_device(device: str = "auto") -> DeviceFacts:
     """
     if device not in DEVICES:
         raise UsageError(f"device {device} is not known.{did_you_mean(device, DEVICES)}")
-    n_threads = count_threads()
-    gpu_gb = measure_gpu_memory_gb() if device in ("auto", "cuda") else None
+    n_threads = count_cores()
+    free_gb = round(measure_free_memory_bytes() / BYTES_PER_GB, 2)
+    gpu_gb = measure_gpu_memory_gb() if device == "cuda" or (device == "auto" and is_torch_for_gpus()) else None
     if gpu_gb is not None:
         return DeviceFacts(device="cuda", memory_gb=gpu_gb, n_threads=n_threads)
     if device == "cuda":
@@ -66,8 +65,16 @@ def measure_device(device: str = "auto") -> DeviceFacts:
     if device == "mps" and not has_mps:
         raise UsageError("device mps: this is not a Mac with an Apple processor. Use cpu.")
     if has_mps and device in ("auto", "mps"):
-        return DeviceFacts(device="mps", memory_gb=measure_free_memory_gb(), n_threads=n_threads)
-    return DeviceFacts(device="cpu", memory_gb=measure_free_memory_gb(), n_threads=n_threads, gflops=measure_gflops())
+        return DeviceFacts(device="mps", memory_gb=free_gb, n_threads=n_threads)
+    return DeviceFacts(device="cpu", memory_gb=free_gb, n_threads=n_threads, gflops=measure_gflops())
+
+
+def is_torch_for_gpus() -> bool:
+    """Whether the installed build of torch can use a GPU; its version tells, without loading it."""
+    try:
+        return not importlib.metadata.version("torch").endswith("+cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return True
 
 
 def measure_gpu_memory_gb() -> float | None:
@@ -89,27 +96,6 @@ def parse_gpu_memory_gb(answer: str) -> float | None:
     return round(int(lines[0]) * BYTES_PER_MIB / BYTES_PER_GB, 2)
 
 
-def count_threads() -> int:
-    """CPU threads that this process may use: by the scheduler, and by the control group's quota."""
-    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _read_words(CGROUP / "cpu.max")
-    if len(quota) == 2 and quota[0] != "max":
-        n_threads = min(n_threads, math.ceil(int(quota[0]) / int(quota[1])))
-    return max(n_threads, 1)
-
-
-def measure_free_memory_gb() -> float:
-    """Free memory in GB, within the limit of the control group."""
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    available = [line for line in _read_lines(Path("/proc/meminfo")) if line.startswith("MemAvailable:")]
-    if available:
-        free = int(available[0].split()[1]) * 1024
-    limit, used = _read_words(CGROUP / "memory.max"), _read_words(CGROUP / "memory.current")
-    if limit and used and limit[0] != "max":
-        free = min(free, max(int(limit[0]) - int(used[0]), BYTES_PER_MIB))
-    return round(free / BYTES_PER_GB, 2)
-
-
 def measure_gflops() -> float:
     """Speed of a float32 matrix product on all threads, best of four short rounds, to three digits.
 
@@ -120,7 +106,7 @@ def measure_gflops() -> float:
     left, right = generator.random((2, MATRIX_EDGE, MATRIX_EDGE), dtype=np.float32)
     np.matmul(left, right)  # starts the threads
     best = max(_count_products_per_processor_s(left, right) for _ in range(N_ROUNDS))
-    return float(f"{best * count_threads() * 2 * MATRIX_EDGE**3 / 1e9:.3g}")
+    return float(f"{best * count_cores() * 2 * MATRIX_EDGE**3 / 1e9:.3g}")
 
 
 def _count_products_per_processor_s(left: np.ndarray, right: np.ndarray) -> float:
@@ -129,15 +115,3 @@ def _count_products_per_processor_s(left: np.ndarray, right: np.ndarray) -> floa
         np.matmul(left, right)
         n_products += 1
     return n_products / (time.process_time() - processor_began)
-
-
-def _read_words(path: Path) -> list[str]:
-    lines = _read_lines(path)
-    return lines[0].split() if lines else []
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []

@@ -6,7 +6,6 @@ one case at a time, so that when one dies (most often for lack of memory) the ca
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
@@ -18,6 +17,7 @@ from autoseg.data.case import read_case
 from autoseg.data.dataset import Case, Dataset
 from autoseg.data.image_io import read_header
 from autoseg.errors import ResourceError
+from autoseg.machine import count_cores, measure_free_memory_bytes
 from autoseg.planning.plan import Plan
 from autoseg.preprocessing.preprocess import align, compute_network_shape, prepare
 from autoseg.preprocessing.store import has_case, write_case
@@ -32,7 +32,6 @@ THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 )
-MEMINFO = Path("/proc/meminfo")
 
 Progress = Callable[[int, int], None]
 
@@ -90,7 +89,7 @@ def choose_n_workers(cases: Sequence[Case], plan: Plan) -> int:
     if len(cases) < 2 * CASES_PER_WORKER:
         return 1
     largest = max(estimate_case_bytes(case, plan) for case in cases)
-    bearable = int(SHARE_OF_FREE_MEMORY * measure_free_memory() / largest)
+    bearable = int(SHARE_OF_FREE_MEMORY * measure_free_memory_bytes() / largest)
     return max(1, min(bearable, count_cores(), len(cases) // CASES_PER_WORKER))
 
 
@@ -103,20 +102,6 @@ def estimate_case_bytes(case: Case, plan: Plan) -> int:
     targets = [configuration.spacing_mm.value for configuration in plan.configurations.values()]
     grids = [shape, *(compute_network_shape(shape, spacing, target) for target in targets)]
     return BYTES_PER_VOXEL * len(plan.channels) * max(z * y * x for z, y, x in grids)
-
-
-def measure_free_memory() -> int:
-    """Bytes that new processes can take without swapping."""
-    if MEMINFO.is_file():
-        for line in MEMINFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def test_workers_are_as_many_as_memory_cores_and_cases_bear(work, monkeypatch):
     assert need == 40 * 8 * 10 * 12
     monkeypatch.setattr(room, "count_cores", lambda: 3)
     for free_cases, expected in [(100, 3), (3.5, 2), (0.1, 1)]:
-        monkeypatch.setattr(room, "measure_free_memory", lambda free=free_cases: free * need)
+        monkeypatch.setattr(room, "measure_free_memory_bytes", lambda free=free_cases: free * need)
         assert choose_n_workers(cases, work.plan) == expected
     assert choose_n_workers(cases[:4], work.plan) == 1
     assert choose_n_workers([], SimpleNamespace()) == 1
