@@ -57,7 +57,7 @@ def main() -> None:
     """Run the command line: exit code 2 and one clear line for a person's mistake, 1 for a failure of ours."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app()
+        app(prog_name="autoseg")
     except AutosegError as problem:
         stderr.print(f"error: {problem}", style="red", markup=False, soft_wrap=True)
         sys.exit(problem.exit_code)

@@ -46,7 +46,8 @@ def test_an_edited_plan_is_obeyed_and_never_lost(project: Project) -> None:
     ensure_plan(project, Wishes(train_time_s=120))
     path = project.workspace.plan
     text = path.read_text()
-    block = text[text.index("    batch_size:") : text.index("    network:")]
+    start = text.index("    batch_size:", text.index("configurations:"))
+    block = text[start : text.index("    network:", start)]
     path.write_text(text.replace(block, "    batch_size: 7\n", 1))
     assert ensure_plan(project, Wishes(train_time_s=600)).configurations["2d"].batch_size.value == 7
     renew_plan(project, Wishes())

@@ -81,7 +81,7 @@ def test_the_optimizer_and_the_average_hold_copies_of_the_weights() -> None:
     assert (rich.optimizer, rich.average) == (2 * rich.weights, rich.weights)
 
 
-@pytest.mark.parametrize("memory_gb", [0.6, 1.0, 3.7])
+@pytest.mark.parametrize("memory_gb", [0.8, 1.2, 3.7])
 def test_the_largest_batch_fits_and_one_more_does_not(memory_gb: float) -> None:
     sketch, patch = make_sketch("residual_unet", (4.0, 1.0, 0.9), (10, 48, 32)), (10, 48, 32)
     batch = find_largest_batch(sketch, patch, ADAMW, memory_gb=memory_gb)
