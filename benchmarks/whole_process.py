@@ -19,8 +19,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from autoseg.data.layouts import read_dataset
-
 RESULTS = Path(__file__).parent / "results" / "whole_process.csv"
 AUTOSEG = [sys.executable, "-m", "autoseg"]
 
@@ -37,12 +35,21 @@ def measure(command: list[str]) -> tuple[float, float]:
     return time.monotonic() - began, usage.ru_maxrss / 1024
 
 
+def find_image(dataset: Path) -> str:
+    """The first image, found in another process: what this one imports would count in the memory of its children."""
+    code = (
+        f"from autoseg.data.layouts import read_dataset; print(read_dataset(Path({str(dataset)!r})).cases[0].images[0])"
+    )
+    command = [sys.executable, "-c", "from pathlib import Path; " + code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def list_steps(dataset: Path, workspace: Path, configuration: str) -> dict[str, list[str]]:
     """The commands, in order; each finds what the one before it made."""
     place = ["--workspace", str(workspace)]
-    image = read_dataset(dataset).cases[0].images[0]
+    image = find_image(dataset)
     train = ["train", str(dataset), "--fold", "0", "--configuration", configuration, "--iterations", "1", *place]
-    predict = ["predict-ensemble", str(workspace), "-i", str(image), "-o", str(workspace / "predictions")]
+    predict = ["predict-ensemble", str(workspace), "-i", image, "-o", str(workspace / "predictions")]
     return {
         "help": [*AUTOSEG, "--help"],
         "fingerprint": [*AUTOSEG, "fingerprint", str(dataset), *place],
