@@ -11,41 +11,49 @@ from autoseg.cli.console import TerminalReporter, print_json, print_table, stdou
 from autoseg.cli.options import AsJson, Configurations, Device, Folds, WorkspaceFolder
 from autoseg.cli.threads import choose_waiting
 
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATASET_OR_WORKSPACE",
+        help="A dataset, or the workspace that its models lie in.",
+        show_default=False,
+    ),
+]
+Images = Annotated[
+    Path,
+    typer.Option(
+        "-i",
+        "--images",
+        metavar="IMAGES",
+        help="A file, or a folder of files, in any supported format.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option("-o", "--output", metavar="PREDICTIONS", help="Folder for the segmentations.", show_default=False),
+]
+Probabilities = Annotated[
+    bool, typer.Option("--probabilities", help="Also write the probability of each label as an image.")
+]
+Mirroring = Annotated[
+    bool,
+    typer.Option("--mirroring/--no-mirroring", help="Average the predictions of the mirror images that the plan has."),
+]
+WindowStep = Annotated[
+    float, typer.Option("--window-step", min=0.1, max=1.0, help="Step between windows, as a share of the patch.")
+]
+
 
 def predict_ensemble(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATASET_OR_WORKSPACE",
-            help="A dataset, or the workspace that its models lie in.",
-            show_default=False,
-        ),
-    ],
-    images: Annotated[
-        Path,
-        typer.Option(
-            "-i",
-            "--images",
-            metavar="IMAGES",
-            help="A file, or a folder of files, in any supported format.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="PREDICTIONS", help="Folder for the segmentations.", show_default=False),
-    ],
-    probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Also write the probability of each label as an image.")
-    ] = False,
+    model: Model,
+    images: Images,
+    output: Output,
+    probabilities: Probabilities = False,
     configuration: Configurations = None,
     fold: Folds = None,
-    mirroring: Annotated[
-        bool, typer.Option("--mirroring/--no-mirroring", help="Average the predictions of all mirror images.")
-    ] = True,
-    window_step: Annotated[
-        float, typer.Option("--window-step", min=0.1, max=1.0, help="Step between windows, as a share of the patch.")
-    ] = 0.5,
+    mirroring: Mirroring = True,
+    window_step: WindowStep = 0.5,
     device: Device = "auto",
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,

@@ -30,7 +30,7 @@ class Checkpoint:
         weights: tensors by parameter name.
         plan: the whole plan, as it was when training began.
         configuration: the configuration that was trained.
-        fold: which fold, `0`, `1`, ... or `all`.
+        fold: which fold, `0`, `1`, ...
         facts: what is known of the training: iterations, seconds, versions, cases.
     """
 

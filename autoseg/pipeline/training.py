@@ -15,9 +15,9 @@ from autoseg.pipeline.preparing import (
     find_folds,
 )
 from autoseg.pipeline.project import Project
+from autoseg.planning.blueprint import ITERATIONS_PER_EPOCH
 from autoseg.planning.plan import Length, Plan, Wishes
 from autoseg.training.device import choose_device
-from autoseg.training.schedule import ITERATIONS_PER_EPOCH
 
 MAX_WORKERS = 12  # beyond this, batches are made faster than any single GPU takes them
 

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 import torch
 
 from autoseg.errors import ResourceError, UsageError
+from autoseg.planning.devices import BYTES_PER_GB, DEVICES
 from autoseg.serialization import did_you_mean
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-BYTES_PER_GB = 1e9
 OUT_OF_MEMORY = ("out of memory", "allocate memory")  # what torch says of GPUs, and of the CPU
 
 

@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable
 
 from autoseg.errors import PlanError
+from autoseg.planning.blueprint import ITERATIONS_PER_EPOCH
 from autoseg.planning.plan import Length, Optimizer
 from autoseg.serialization import did_you_mean
 
 POLYNOMIAL_EXPONENT = 0.9
-ITERATIONS_PER_EPOCH = 250
 EPOCH_S = 20.0  # an epoch of a time budget: often enough to watch and to resume, rare enough to cost little
 MIN_EPOCHS, MAX_EPOCHS = 3, 40  # of a time budget, however short or long it is
 
