@@ -25,9 +25,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "open_project": "autoseg.pipeline.project",
     "check_dataset": "autoseg.data.checking",
-    "ensure_fingerprint": "autoseg.pipeline.preparing",
-    "ensure_plan": "autoseg.pipeline.preparing",
-    "Wishes": "autoseg.planning.plan",
+    "ensure_fingerprint": "autoseg.pipeline.planning",
+    "ensure_plan": "autoseg.pipeline.planning",
+    "Wishes": "autoseg.planning.wishes",
     "TrainingWishes": "autoseg.pipeline.training",
     "train_folds": "autoseg.pipeline.training",
     "ensure_selection": "autoseg.pipeline.selecting",

@@ -40,6 +40,11 @@ class Decision(Record, Generic[T]):
     inputs: dict[str, Any] = {}
     source: Source = "rule"
 
+    @property
+    def is_set_by_hand(self) -> bool:
+        """Whether a person set it in the file, whatever the reason says beside."""
+        return self.source == "user" and self.reason.startswith(SET_BY_HAND)
+
     @pydantic.model_validator(mode="before")
     @classmethod
     def _accept_bare_value(cls, data: Any) -> Any:
@@ -68,6 +73,11 @@ def fixed(value: T, reason: str) -> Decision[T]:
 def ruled(value: T, reason: str, **inputs: Any) -> Decision[T]:
     """A decision that a rule derived from `inputs`."""
     return Decision(value=value, reason=reason, inputs=inputs)
+
+
+def set_by_hand(decision: Decision[T]) -> Decision[T]:
+    """The decision as a person's: what its reason said was about another value."""
+    return decision.model_copy(update={"reason": SET_BY_HAND, "inputs": {}, "source": "user"})
 
 
 def found(value: T, reason: str, **inputs: Any) -> Decision[T]:

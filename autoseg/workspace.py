@@ -1,4 +1,4 @@
-"""Names every file and folder that autoseg writes for one dataset. Paths only: nothing here reads or writes.
+"""Names every file and folder that autoseg writes for one dataset. Paths only: nothing here reads or writes a file.
 
 autoseg_workspace/<dataset>/
   dataset.json                        how the dataset was read: layout, channels, labels, mapping
@@ -6,9 +6,13 @@ autoseg_workspace/<dataset>/
   device.json                         what this machine can do, measured once
   plan.yaml                           what was decided, and why
   splits.json                         who trains and who validates in each fold
-  preprocessed/<configuration>-<digest>/
+  preprocessed/<2d|3d>-<digest>/        shared by all configurations and plans that want the same values
     CASE.image.b2nd CASE.segmentation.b2nd CASE.locations.npy CASE.json
-  trained/<configuration>/fold_<k>/
+  previous/<configuration>-<digest>/
+    CASE.b2nd                         what a low-resolution fold says of the cases that it never saw, for the cascade;
+                                      named after the fold's weights and never removed: `previous` may be deleted
+                                      whenever nothing trains, what is needed of it is predicted again
+  trained/<configuration>/fold_<k>/     fold_<k>.old1, ... are runs that --restart moved aside: nothing reads them
     checkpoint.safetensors            weights and the configuration that they obey
     resume.safetensors                everything that an interrupted run continues from
     history.jsonl  progress.png       one line per epoch, and its picture
@@ -18,6 +22,8 @@ autoseg_workspace/<dataset>/
   crossvalidation/<candidate>/        the pooled predictions that `select` compared
   selection.yaml                      the best configuration or ensemble, and its postprocessing
   benchmark/<method>/...              the same tree under another network, and report.json beside them
+  variants/<name>/...                 plan.yaml, device.json, trained/, ... of a plan for another device; what does not
+                                      depend on the plan, and the preprocessed cases, lie above and are shared
 """
 
 from __future__ import annotations
@@ -30,9 +36,20 @@ DEFAULT_ROOT = Path("autoseg_workspace")
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder of one dataset's artifacts."""
+    """The folder of one dataset's artifacts.
+
+    Attributes:
+        root: the folder.
+        variant: name of a plan beside the first one, for another device.
+    """
 
     root: Path
+    variant: str | None = None
+
+    @property
+    def home(self) -> Path:
+        """Where everything lies that follows from the plan."""
+        return self.root / "variants" / self.variant if self.variant else self.root
 
     @property
     def dataset(self) -> Path:
@@ -44,11 +61,16 @@ class Workspace:
 
     @property
     def device(self) -> Path:
-        return self.root / "device.json"
+        return self.home / "device.json"
+
+    @property
+    def probed_device(self) -> Path:
+        """Where `autoseg probe` stores what it measured, for all datasets whose workspaces lie side by side."""
+        return self.root.parent / "device.json"
 
     @property
     def plan(self) -> Path:
-        return self.root / "plan.yaml"
+        return self.home / "plan.yaml"
 
     @property
     def splits(self) -> Path:
@@ -56,18 +78,21 @@ class Workspace:
 
     @property
     def selection(self) -> Path:
-        return self.root / "selection.yaml"
+        return self.home / "selection.yaml"
 
     @property
     def benchmark(self) -> Path:
-        return self.root / "benchmark"
+        return self.home / "benchmark"
 
-    def preprocessed(self, configuration: str, digest: str) -> Path:
-        return self.root / "preprocessed" / f"{configuration}-{digest}"
+    def preprocessed(self, n_dimensions: int, digest: str) -> Path:
+        return self.root / "preprocessed" / f"{n_dimensions}d-{digest}"
+
+    def previous(self, configuration: str, digest: str) -> Path:
+        return self.home / "previous" / f"{configuration}-{digest}"
 
     @property
     def runs(self) -> Path:
-        return self.root / "trained"
+        return self.home / "trained"
 
     def trained(self, configuration: str) -> Path:
         return self.runs / configuration
@@ -75,8 +100,13 @@ class Workspace:
     def run(self, configuration: str, fold: int | str) -> Run:
         return Run(self.trained(configuration) / f"fold_{fold}")
 
+    def find_runs(self, configuration: str) -> dict[int, Run]:
+        """The runs of a configuration that are there, by fold; not those that were moved aside (`fold_0.old1`)."""
+        names = [path.name.removeprefix("fold_") for path in self.trained(configuration).glob("fold_*")]
+        return {fold: self.run(configuration, fold) for fold in sorted(int(name) for name in names if name.isdigit())}
+
     def crossvalidation(self, candidate: str) -> Path:
-        return self.root / "crossvalidation" / candidate
+        return self.home / "crossvalidation" / candidate
 
 
 @dataclass(frozen=True)
@@ -114,6 +144,6 @@ class Run:
         return self.validation / "report.json"
 
 
-def default_workspace(dataset_name: str) -> Workspace:
+def default_workspace(dataset_name: str, variant: str | None = None) -> Workspace:
     """The workspace that a command uses unless told otherwise: in the current folder, named after the dataset."""
-    return Workspace(DEFAULT_ROOT / dataset_name)
+    return Workspace(DEFAULT_ROOT / dataset_name, variant)

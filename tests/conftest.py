@@ -10,12 +10,12 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests must not crawl on a busy machine
 
 from autoseg.data.phantom import write_phantom_dataset
-from autoseg.pipeline.preparing import ensure_plan
+from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.selecting import ensure_selection
 from autoseg.pipeline.training import TrainingWishes, train_folds
 from autoseg.planning.devices import DeviceFacts
-from autoseg.planning.plan import Wishes
+from autoseg.planning.wishes import Wishes
 from autoseg.serialization import write_json
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

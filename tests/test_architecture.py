@@ -18,6 +18,7 @@ LAYERS = [
     ("errors", "machine"),
     ("serialization",),
     ("decision",),
+    ("schemas",),
     ("data",),
     ("fingerprinting", "evaluation"),
     ("planning",),
@@ -32,8 +33,8 @@ LAYER_OF = {room: height for height, rooms in enumerate(LAYERS) for room in room
 HOMES = {
     "SimpleITK": ["data/image_io.py"],
     "batchgenerators": ["training/augmentation.py"],
-    "yaml": ["serialization.py"],
-    "blosc2": ["preprocessing/store.py"],
+    "yaml": ["serialization/yaml_text.py"],
+    "blosc2": ["preprocessing/arrays.py"],
     "matplotlib": ["drawing/"],
     "typer": ["cli.py", "cli/"],
     "rich": ["cli.py", "cli/"],

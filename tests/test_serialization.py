@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from autoseg.serialization import (
     digest,
     dump_json,
     dump_yaml,
+    find_line,
+    locate_yaml,
+    parse_located_yaml,
     parse_record,
     parse_yaml,
     read_json,
@@ -73,7 +77,7 @@ def test_broken_files_are_one_line_with_a_place(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"a": 1,\n "b" 2}')
     with pytest.raises(AutosegError, match=r"a.json: line 2, column 6 is not valid JSON"):
         read_json(tmp_path / "a.json")
-    with pytest.raises(AutosegError, match="line 2 is not valid YAML"):
+    with pytest.raises(AutosegError, match=r"plan.yaml:2: is not valid YAML"):
         parse_yaml("a: [1,\nb: }", where="plan.yaml")
     with pytest.raises(AutosegError, match="there is no such file"):
         read_json(tmp_path / "b.json")
@@ -102,3 +106,69 @@ def test_a_bare_value_is_a_decision_of_the_user() -> None:
 def test_the_nearest_name_or_all_of_them() -> None:
     assert did_you_mean("patch", ["patch_size", "batch"]) == " Did you mean batch?"
     assert did_you_mean("zzz", ["a", "b"]) == " Known: a, b."
+
+
+TEXT = """\
+# a plan
+inner:
+  patch_size: [40, 56,
+    40]
+  rate: fast
+batch:
+  value: two
+  reason: r
+"""
+
+
+def test_every_key_and_item_of_a_file_has_its_line() -> None:
+    lines = locate_yaml(TEXT)
+    assert (lines["inner",], lines["inner", "patch_size", 1], lines["inner", "patch_size", 2]) == (2, 3, 4)
+    assert (lines["batch", "value"], lines["batch", "reason"]) == (7, 8)
+    assert find_line(lines, ("inner", "patch_size", 9)) == 3
+    assert find_line({}, ("inner",)) is None
+
+
+def test_problems_carry_their_lines() -> None:
+    value, lines = parse_located_yaml(TEXT, where="plan.yaml")
+    with pytest.raises(AutosegError) as problem:
+        parse_record(Outer, value, where="plan.yaml", lines=lines)
+    rate, batch = str(problem.value).splitlines()
+    assert rate.startswith("plan.yaml:5: inner.rate: ")
+    assert batch.startswith("plan.yaml:7: batch.value: ")
+    assert batch.endswith("but it is 'two'.")
+
+
+def test_a_wrong_bare_value_is_named_as_it_stands_in_the_file() -> None:
+    with pytest.raises(AutosegError, match=r"^x: batch: .* but it is 'two'\.$"):
+        parse_record(Outer, {"inner": {"patch_size": [1]}, "batch": "two"}, where="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\nb: 2\na: 3", ":3: .* the key a stands on line 1 already"),
+        ("a: &x [1]\nb: *x", ":2: .* an alias .* is not accepted"),
+        ("&x [*x]", ":1: .* an alias"),
+        ("a:\n\tb: 1", ":2: .* Indent with spaces, not with tabs"),
+        ("day: 2020-13-45", ": is not valid YAML: month must be in"),
+        ("a: \x01", "control characters"),
+        ("[" * 5000 + "]" * 5000, "nested too deeply|did not find"),
+        ("a: 1\n---\nb: 2", "another document"),
+        ("? {a: 1}\n: 2", ":1: .* unhashable"),
+        ("a: !!python/object:os.system x", ":1: .* could not determine a constructor"),
+        ("", None),
+    ],
+)
+def test_whatever_stands_in_a_file_ends_in_one_line(text: str, words: str | None) -> None:
+    if words is None:
+        assert parse_yaml(text, where="plan.yaml") is None
+        return
+    with pytest.raises(AutosegError, match=rf"^plan\.yaml.*(?:{words})") as problem:
+        parse_yaml(text, where="plan.yaml")
+    assert "\n" not in str(problem.value)
+
+
+def test_a_bomb_of_aliases_is_refused_before_it_unfolds() -> None:
+    layers = [f"{name}: &{name} [{', '.join([f'*{below}'] * 9)}]" for below, name in itertools.pairwise("abcdefghi")]
+    with pytest.raises(AutosegError, match="an alias"):
+        parse_yaml("\n".join(["a: &a [lol]", *layers]), where="plan.yaml")

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from autoseg.cli import comparing, demonstrating, predicting, preparing, training
+from autoseg.cli import comparing, demonstrating, describing, planning, predicting, preparing, probing, training
 from autoseg.cli.console import stderr
 from autoseg.errors import AutosegError
 
@@ -27,8 +27,10 @@ app = typer.Typer(
 app.command("demo")(demonstrating.demo)
 app.command("check")(preparing.check)
 app.command("fingerprint")(preparing.fingerprint)
-app.command("plan")(preparing.plan)
-app.command("explain")(preparing.explain)
+app.command("probe")(probing.probe)
+app.command("plan")(planning.plan)
+app.command("explain")(describing.explain)
+app.command("schema")(describing.schema)
 app.command("preprocess")(preparing.preprocess)
 app.command("train")(training.train)
 app.command("select")(training.select)

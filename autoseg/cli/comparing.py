@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
-from autoseg.cli.options import AsJson, DatasetFolder, Device, Folds, TrainTime, WorkspaceFolder
+from autoseg.cli.options import AsJson, DatasetFolder, Device, Folds, TrainTime, Variant, WorkspaceFolder
 from autoseg.cli.threads import choose_waiting
 
 
@@ -62,6 +62,7 @@ def benchmark(
     device: Device = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Of weights and batches; the same for every method.")] = 0,
     workspace: WorkspaceFolder = None,
+    variant: Variant = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare networks fairly: one plan, one split, one budget, one evaluation, and paired statistics."""
@@ -69,7 +70,7 @@ def benchmark(
     from autoseg.pipeline.benchmarking import compare_methods
     from autoseg.pipeline.project import open_project
 
-    project = open_project(dataset, workspace=workspace, reporter=TerminalReporter())
+    project = open_project(dataset, workspace=workspace, variant=variant, reporter=TerminalReporter())
     comparison = compare_methods(
         project,
         [name.strip() for name in methods.split(",") if name.strip()],

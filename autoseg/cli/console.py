@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from autoseg.pipeline.reporting import Advance, Reporter
 from autoseg.serialization import dump_json
@@ -35,6 +33,8 @@ class TerminalReporter(Reporter):
         if not stderr.is_terminal:
             yield _line_writer(what, total)
             return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -73,6 +73,8 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
     """Print rows for a person; numbers are aligned to the right."""
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         is_number = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)

@@ -8,7 +8,11 @@ from typing import Annotated
 
 import typer
 
+from autoseg.errors import UsageError
+
 UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+AUTO = "auto"
+LEAST_MEMORY_GB = 0.5
 
 
 def parse_duration(text: str | float) -> float:
@@ -27,6 +31,20 @@ def parse_duration(text: str | float) -> float:
     if seconds <= 0:
         raise typer.BadParameter(f"{text}: a duration is longer than zero.")
     return seconds
+
+
+def parse_memory(text: str | None) -> float | None:
+    """GB of `8`, `24` or `11.5gb`; None for `auto` and for nothing, which ask the device.
+
+    Raises:
+        UsageError: the text is no amount of memory, or less than any training needs.
+    """
+    if text is None or text.strip().lower() == AUTO:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:gb)?", text.strip().lower())
+    if match is None or float(match[1]) < LEAST_MEMORY_GB:
+        raise UsageError(f"--gpu-memory {text}: expected auto, or GB from {LEAST_MEMORY_GB:g} on, for example 8 or 24.")
+    return float(match[1])
 
 
 DatasetFolder = Annotated[
@@ -48,13 +66,49 @@ WorkspaceFolder = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Variant = Annotated[
+    str | None,
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        help="A plan beside the first one, for another device: <workspace>/variants/NAME/.",
+        show_default=False,
+    ),
+]
 GpuMemory = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         "--gpu-memory",
         metavar="GB",
-        min=0.5,
-        help="Memory that training may use, in GB. [default: what the device has]",
+        help="Memory that training may use, in GB, or auto for what the device has. [default: auto]",
+        show_default=False,
+    ),
+]
+GpuMemories = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gpu-memory",
+        metavar="GB",
+        help="Memory that training may use, in GB, or auto for what the device has. Repeat it to plan for several "
+        "GPUs: each plan is a variant, named 8gb, 24gb, ... [default: auto]",
+        show_default=False,
+    ),
+]
+Rules = Annotated[
+    str | None,
+    typer.Option(
+        "--rules",
+        metavar="NAME",
+        help="autoseg, or nnunet for exactly what nnU-Net 2.8 would plan. [default: autoseg]",
+        show_default=False,
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="NAME",
+        help="m, l or xl: a published preset of the residual encoder, which stands for a memory (8, 24, 40 GB).",
         show_default=False,
     ),
 ]
@@ -80,7 +134,7 @@ Network = Annotated[
     typer.Option(
         "--network",
         metavar="NAME",
-        help="unet or residual_unet. [default: residual_unet on a GPU, unet on a CPU]",
+        help="residual or plain: the encoder of the U-Net. [default: residual on a GPU, plain on a CPU]",
         show_default=False,
     ),
 ]
@@ -90,8 +144,8 @@ Configurations = Annotated[
     typer.Option(
         "--configuration",
         metavar="NAME",
-        help="2d or 3d_fullres; repeat it for several. By default train takes the plan's first choice, preprocess all, "
-        "predict-ensemble the selected ones.",
+        help="2d, 3d_fullres, 3d_lowres or 3d_cascade; repeat it for several. By default train takes the plan's first "
+        "choice, preprocess all, predict-ensemble the selected ones.",
         show_default=False,
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
-from autoseg.cli.options import AsJson, Configurations, Device, Folds, WorkspaceFolder
+from autoseg.cli.options import AsJson, Configurations, Device, Folds, Variant, WorkspaceFolder
 from autoseg.cli.threads import choose_waiting
 
 Model = Annotated[
@@ -56,6 +56,7 @@ def predict_ensemble(
     window_step: WindowStep = 0.5,
     device: Device = "auto",
     workspace: WorkspaceFolder = None,
+    variant: Variant = None,
     as_json: AsJson = False,
 ) -> None:
     """Segment new images with all trained folds of the selected configurations, ensembled and postprocessed."""
@@ -69,6 +70,7 @@ def predict_ensemble(
     loaded = load_model(
         model,
         workspace=workspace,
+        variant=variant,
         configurations=configuration or (),
         folds=parse_folds(fold or ()),
         device=device,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 
-import psutil
-
 LOOK_S = 0.3
 BUSY_PERCENT = 20.0  # of all cores, taken by other programs
 
 
 def choose_waiting() -> None:
     """Let threads sleep while they wait if other programs use the machine. A setting of the user's own stays."""
+    import psutil
+
     if psutil.cpu_percent(interval=LOOK_S) > BUSY_PERCENT:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

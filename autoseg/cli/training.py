@@ -17,10 +17,11 @@ from autoseg.cli.options import (
     GpuMemory,
     Network,
     TrainTime,
+    Variant,
     WorkspaceFolder,
 )
-from autoseg.cli.preparing import make_wishes, refuse_two_lengths
 from autoseg.cli.threads import choose_waiting
+from autoseg.cli.wishing import make_wishes, refuse_two_lengths
 
 
 def train(
@@ -45,6 +46,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of weights and batches.")] = 0,
     workspace: WorkspaceFolder = None,
+    variant: Variant = None,
     as_json: AsJson = False,
 ) -> None:
     """Train folds and score each on the cases it never saw. An interrupted fold continues where it stopped."""
@@ -53,7 +55,7 @@ def train(
     from autoseg.pipeline.project import open_project
     from autoseg.pipeline.training import TrainingWishes, train_folds
 
-    project = open_project(dataset, workspace=workspace, reporter=TerminalReporter())
+    project = open_project(dataset, workspace=workspace, variant=variant, reporter=TerminalReporter())
     wishes = TrainingWishes(
         planning=make_wishes(gpu_memory, train_time, epochs, network),
         configurations=tuple(configuration or ()),
@@ -79,7 +81,11 @@ def train(
 
 
 def select(
-    dataset: DatasetFolder, workspace: WorkspaceFolder = None, device: Device = "auto", as_json: AsJson = False
+    dataset: DatasetFolder,
+    workspace: WorkspaceFolder = None,
+    variant: Variant = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Choose the best configuration or ensemble, and its postprocessing, from the cross-validation."""
     choose_waiting()
@@ -87,7 +93,7 @@ def select(
     from autoseg.pipeline.project import open_project
     from autoseg.pipeline.selecting import ensure_selection
 
-    project = open_project(dataset, workspace=workspace, reporter=TerminalReporter())
+    project = open_project(dataset, workspace=workspace, variant=variant, reporter=TerminalReporter())
     selection = ensure_selection(project, device=device)
     if as_json:
         print_json(selection)

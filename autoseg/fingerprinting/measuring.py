@@ -18,9 +18,11 @@ from autoseg.data.cropping import find_box
 from autoseg.data.dataset import Case, Dataset
 from autoseg.data.labels import Labels
 from autoseg.data.parallel import Progress, count_threads, map_in_threads
-from autoseg.fingerprinting.fingerprint import QUANTILE_LEVELS, CaseFacts, Fingerprint, ForegroundSample
+from autoseg.fingerprinting.fingerprint import FORMAT, QUANTILE_LEVELS, CaseFacts, Fingerprint, ForegroundSample
+from autoseg.fingerprinting.label_facts import measure_labels
 from autoseg.fingerprinting.merging import merge_intensities, rounded
-from autoseg.fingerprinting.outliers import describe_outliers
+from autoseg.fingerprinting.outliers import find_oddities
+from autoseg.fingerprinting.sides import find_side_pairs
 from autoseg.serialization import digest_file
 
 __all__ = ["QUANTILE_LEVELS", "measure_case", "measure_fingerprint"]
@@ -32,7 +34,8 @@ def measure_fingerprint(
     """Measure a dataset.
 
     Args:
-        known: an earlier fingerprint; facts of cases whose files have not changed since are taken from it.
+        known: an earlier fingerprint; facts of cases whose files have not changed since are taken from it, unless it
+            is of another format or of other channels or labels.
         on_progress: called with (cases done, cases in all).
 
     Returns:
@@ -61,6 +64,7 @@ def measure_case(loaded: LoadedCase, labels: Labels, files: dict[str, str]) -> C
     """
     box = find_box((loaded.image != 0).any(axis=0))
     shape = tuple(side.stop - side.start for side in box)
+    label_facts = measure_labels(loaded.segmentation, labels)
     return CaseFacts(
         id=loaded.id,
         shape=loaded.geometry.shape,
@@ -68,7 +72,9 @@ def measure_case(loaded: LoadedCase, labels: Labels, files: dict[str, str]) -> C
         spacing_mm=loaded.geometry.spacing,
         orientation=loaded.geometry.orientation,
         dtype=loaded.dtype,
-        label_voxels=_count_label_voxels(loaded.segmentation, labels),
+        label_voxels=label_facts.voxels,
+        label_components=label_facts.components,
+        label_centres=label_facts.centres,
         channel_ranges=tuple((rounded(channel.min()), rounded(channel.max())) for channel in loaded.image),
         foreground=_sample_foreground(loaded),
         files=files,
@@ -76,8 +82,10 @@ def measure_case(loaded: LoadedCase, labels: Labels, files: dict[str, str]) -> C
 
 
 def _reusable_facts(dataset: Dataset, known: Fingerprint | None) -> dict[str, CaseFacts]:
-    """Facts by case id, unless channels or labels mean something else by now."""
-    if known is None or known.channels != dataset.channels or known.labels != dataset.labels:
+    """Facts by case id, unless channels, labels or the facts themselves mean something else by now."""
+    if known is None or known.autoseg_fingerprint != FORMAT:
+        return {}
+    if known.channels != dataset.channels or known.labels != dataset.labels:
         return {}
     return {facts.id: facts for facts in known.cases}
 
@@ -100,13 +108,6 @@ def _files_of(case: Case) -> tuple[Path, ...]:
 def _name_in(folder: Path, path: Path) -> str:
     """A file's name for the fingerprint: relative to the dataset, so that a moved dataset is still the same."""
     return Path(os.path.relpath(path, folder)).as_posix()
-
-
-def _count_label_voxels(segmentation: np.ndarray | None, labels: Labels) -> tuple[int, ...]:
-    if segmentation is None:
-        return ()
-    counts = np.bincount(segmentation[segmentation > 0], minlength=labels.n_labels)
-    return tuple(int(count) for count in counts[1:])
 
 
 def _sample_foreground(loaded: LoadedCase) -> tuple[ForegroundSample, ...]:
@@ -132,12 +133,14 @@ def _summarize(dataset: Dataset, cases: tuple[CaseFacts, ...]) -> Fingerprint:
         merge_intensities([sample[channel] for sample in samples]) if samples else None
         for channel in range(len(dataset.channels))
     )
+    side_pairs = find_side_pairs(cases, dataset.labels)
     return Fingerprint(
         dataset=dataset.name,
         channels=dataset.channels,
         labels=dataset.labels,
         intensities=intensities,
         median_share_after_cropping=rounded(np.median([facts.share_after_cropping for facts in cases])),
-        warnings=describe_outliers(cases, dataset.channels),
+        side_pairs=side_pairs,
+        warnings=find_oddities(cases, channels=dataset.channels, labels=dataset.labels, side_pairs=side_pairs),
         cases=cases,
     )

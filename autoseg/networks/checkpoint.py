@@ -68,8 +68,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def load_network(checkpoint: Checkpoint) -> nn.Module:
     """Build the network of a checkpoint, with its weights, in evaluation mode."""
-    plan = checkpoint.plan
-    network = build_network(checkpoint.settings, len(plan.channels), plan.labels.n_labels)
+    plan, settings = checkpoint.plan, checkpoint.settings
+    n_inputs = settings.count_input_channels(len(plan.channels), plan.labels.n_labels)
+    network = build_network(settings, n_inputs, plan.labels.n_labels)
     network.load_state_dict(dict(checkpoint.weights))
     return network.eval()
 

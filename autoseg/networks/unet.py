@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from autoseg.networks.blocks import ConvNormAct, PlainStage, ResidualStage, UpStage, convolve, initialize
-from autoseg.planning.plan import Blocks, Topology
+from autoseg.planning.choices import Blocks, Topology
 
 
 class UNet(nn.Module):
@@ -20,7 +20,8 @@ class UNet(nn.Module):
     Args:
         n_channels: channels of the input.
         n_labels: labels including background: channels of the output.
-        topology: strides and kernel sizes per stage, finest first.
+        topology: strides and kernel sizes per stage, finest first; of a single stage there is no decoder, and the head
+            stands on the encoder.
         features: channels per stage.
         blocks: encoder blocks and decoder convolutions per stage.
         residual: residual blocks and a stem in the encoder, instead of plain convolutions.
@@ -59,6 +60,8 @@ class UNet(nn.Module):
             self.decoder.append(UpStage(*below, n_blocks=blocks.decoder[level]))
             if level == 0 or (deep_supervision and level < len(features) - 2):
                 self.heads.append(convolve(features[level], n_labels, ones, ones))
+        if not self.decoder:
+            self.heads.append(convolve(features[0], n_labels, ones, ones))
         self.deep_supervision = deep_supervision
         initialize(self)
 
@@ -68,7 +71,7 @@ class UNet(nn.Module):
         for stage in self.encoder:
             x = stage(x)
             skips.append(x)
-        levels = []
+        levels = [] if self.decoder else [x]
         for up, skip in zip(self.decoder, reversed(skips[:-1]), strict=True):
             x = up(x, skip)
             levels.append(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from autoseg.errors import UsageError
@@ -11,18 +12,16 @@ from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.report import Report
 from autoseg.networks.build import NETWORKS, build_network
 from autoseg.networks.checkpoint import read_checkpoint
+from autoseg.pipeline.cascading import ensure_previous, list_previous
 from autoseg.pipeline.folds import FoldOrder, train_fold
-from autoseg.pipeline.preparing import (
-    ensure_plan,
-    ensure_preprocessed,
-    ensure_splits,
-    find_configurations,
-    find_folds,
-)
+from autoseg.pipeline.planning import ensure_plan
+from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits, find_configurations, find_folds
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.training import TrainingWishes, choose_length, count_workers
-from autoseg.planning.plan import Length, Plan, Wishes
+from autoseg.planning.choices import Length
+from autoseg.planning.plan import Plan
 from autoseg.planning.planner import replace_network
+from autoseg.planning.wishes import Wishes
 from autoseg.serialization import Record, did_you_mean, digest, write_json
 from autoseg.workspace import Run
 
@@ -85,6 +84,9 @@ def compare_methods(
 ) -> Benchmark:
     """Train every method on the same folds and compare them case by case.
 
+    What a cascade learns from belongs to the project: folds of it that are missing are trained as `train` would train
+    them, with the plan's own length, whatever the length of the benchmark.
+
     Raises:
         UsageError: a method, configuration or fold does not exist.
     """
@@ -122,29 +124,35 @@ def _run_method(
     device: str,
     seed: int,
 ) -> MethodResult:
-    settings = replace_network(plan.find_configuration(name), method)
-    plan = plan.model_copy(update={"configurations": {**plan.configurations, name: settings}})
-    stores = ensure_preprocessed(project, plan, [name])
+    plan = replace_network(plan, name, method)
+    settings = plan.find_configuration(name)
+    stores = ensure_preprocessed(project, plan, list_previous(plan, [name]))
     splits = ensure_splits(project, plan)
     folder = project.workspace.benchmark / f"{method}-{digest([plan.training_digest(name), length, seed])}"
-    reports, facts = [], []
-    for fold in folds:
-        order = FoldOrder(
+
+    def make_order(configuration: str, fold: int) -> FoldOrder:
+        """Of the project's own runs."""
+        return FoldOrder(
             plan=plan,
-            configuration=name,
+            configuration=configuration,
             fold=fold,
             split=splits[fold],
-            store=stores[name],
-            run=Run(folder / f"fold_{fold}"),
-            length=length,
+            store=stores[configuration],
+            run=project.workspace.run(configuration, fold),
+            length=plan.find_configuration(configuration).length.value,
             device=device,
             n_workers=count_workers(None),
-            seed=seed + fold,
+            seed=TrainingWishes.seed + fold,
         )
-        reports.append(train_fold(project, order))
+
+    reports, facts = [], []
+    for fold in folds:
+        order = replace(make_order(name, fold), run=Run(folder / f"fold_{fold}"), length=length, seed=seed + fold)
+        reports.append(train_fold(project, ensure_previous(project, order, make_order)))
         facts.append(read_checkpoint(order.run.checkpoint).facts)
     pooled = make_report([case for report in reports for case in report.cases], plan.labels)
-    network = build_network(settings, len(plan.channels), plan.labels.n_labels)
+    n_inputs = settings.count_input_channels(len(plan.channels), plan.labels.n_labels)
+    network = build_network(settings, n_inputs, plan.labels.n_labels)
     return MethodResult(
         method=method,
         mean_dice=pooled.mean_dice,

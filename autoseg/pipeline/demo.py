@@ -18,7 +18,7 @@ from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.selecting import ensure_selection
 from autoseg.pipeline.training import TrainingWishes, train_folds
-from autoseg.planning.plan import Wishes
+from autoseg.planning.wishes import Wishes
 from autoseg.serialization import write_json
 
 N_OVERLAYS = 3

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from autoseg.data.image_io import read_header, read_segmentation, write_segmentation
-from autoseg.data.labels import Labels, decode_labels, encode_labels
 from autoseg.data.splits import Split
 from autoseg.drawing import draw_progress
 from autoseg.errors import WorkspaceError
-from autoseg.evaluation.evaluating import evaluate_case, make_report
-from autoseg.evaluation.report import CaseScores, Report
+from autoseg.evaluation.report import Report
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.pipeline.project import Project
-from autoseg.planning.plan import Length, Plan
-from autoseg.prediction.predictor import Predictor, load_predictor
-from autoseg.prediction.restoring import Member, restore
-from autoseg.preprocessing.store import open_case
+from autoseg.pipeline.scoring import StoredPredictor, predict_and_score
+from autoseg.planning.choices import Length
+from autoseg.planning.plan import Configuration, Plan
+from autoseg.prediction.predictor import load_predictor
 from autoseg.serialization import parse_record, read_json, to_plain, write_json
-from autoseg.training.device import choose_device
+from autoseg.training.continuing import holding
+from autoseg.training.device import choose_device, computes_in_bfloat16
 from autoseg.training.history import Epoch, read_history
 from autoseg.training.job import TrainingJob
-from autoseg.training.loop import Step, holding, train
+from autoseg.training.loop import Step, train
 from autoseg.workspace import Run
 
 DRAW_EVERY_S = 30.0  # a picture of the curves takes up to a second
+MEMORY_SLACK = 1.1  # a measured peak beyond this many times the predicted one is worth a warning
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,7 @@ class FoldOrder:
         n_workers: processes that make batches.
         restart: move an earlier run aside instead of continuing it.
         seed: of weights and batches.
+        previous: of a cascade, the previous segmentation of each case, by case id (`cascading.ensure_previous`).
     """
 
     plan: Plan
@@ -57,6 +55,11 @@ class FoldOrder:
     n_workers: int = 1
     restart: bool = False
     seed: int = 0
+    previous: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Configuration:
+        return self.plan.find_configuration(self.configuration)
 
 
 def train_fold(project: Project, order: FoldOrder) -> Report:
@@ -68,7 +71,7 @@ def train_fold(project: Project, order: FoldOrder) -> Report:
     if order.restart:
         _move_aside(project, order.run)
     if order.run.checkpoint.is_file():
-        _refuse_other_plan(order)
+        refuse_other_plan(order.run, order.plan, order.configuration, order.split)
         project.reporter.say(f"Fold {order.fold} of {order.configuration} is trained already: {order.run.checkpoint}")
         _warn_of_other_length(project, order)
     else:
@@ -84,11 +87,11 @@ def _train(project: Project, order: FoldOrder) -> None:
         share = f"{done[-1].share:.0%}" if done else "the start"
         project.reporter.say(f"Continuing fold {order.fold} of {order.configuration} from {share}.")
     what = f"{order.configuration}, fold {order.fold}"
-    settings = order.plan.find_configuration(order.configuration)
     project.reporter.say(
-        f"Training {what}: about {settings.memory_gb.value:.2f} GB of memory, of "
+        f"Training {what}: about {order.settings.memory_gb.value:.2f} GB of memory, of "
         f"{order.plan.budget.memory_gb.value:.1f} GB that it may use."
     )
+    _warn_of_other_precision(project, order)
     with project.reporter.follow(what, 1.0) as advance:
         latest, drawn_s = "", 0.0
 
@@ -109,6 +112,39 @@ def _train(project: Project, order: FoldOrder) -> None:
     project.reporter.say(
         f"Trained {what}: {facts['iterations']} iterations in {facts['spent_s']:.0f} s. {order.run.checkpoint}"
     )
+    _compare_memory(project, order)
+
+
+def _warn_of_other_precision(project: Project, order: FoldOrder) -> None:
+    precision, device = order.settings.precision.value, choose_device(order.device)
+    if precision != "float32" and not computes_in_bfloat16(precision, device):
+        project.reporter.warn(
+            f"The plan asks for {precision}, which {device} does not compute in: training in float32, which takes more "
+            "memory and time than predicted."
+        )
+
+
+def _compare_memory(project: Project, order: FoldOrder) -> None:
+    """Say what training held at its peak, beside what was predicted; warn where it is more, or beyond the budget."""
+    measured_gb = max(epoch.memory_gb for epoch in read_history(order.run.history))
+    budget = order.plan.budget
+    is_planned_device = choose_device(order.device).type == budget.device.value
+    sentence, is_too_much = compare_memory(measured_gb, order.settings.memory_gb.value, budget.memory_gb.value)
+    if is_too_much and is_planned_device:
+        project.reporter.warn(sentence)
+    else:
+        project.reporter.say(sentence if is_planned_device else f"{sentence} The plan is for {budget.device.value}.")
+
+
+def compare_memory(measured_gb: float, predicted_gb: float, budget_gb: float) -> tuple[str, bool]:
+    """Measured peak memory beside the predicted one in words, and whether it is more than it should be."""
+    sentence = f"Peak memory {measured_gb:.2f} GB, predicted {predicted_gb:.2f} GB"
+    if measured_gb > budget_gb:
+        beyond = f"more than the {budget_gb:.2f} GB of the budget. Plan for less with --gpu-memory"
+        return f"{sentence}: {beyond}, or set a smaller batch_size.", True
+    if measured_gb > MEMORY_SLACK * predicted_gb:
+        return f"{sentence}: {measured_gb / predicted_gb - 1:.0%} more.", True
+    return f"{sentence}.", False
 
 
 def _make_job(order: FoldOrder) -> TrainingJob:
@@ -127,16 +163,18 @@ def _make_job(order: FoldOrder) -> TrainingJob:
         device=choose_device(order.device),
         n_workers=order.n_workers,
         seed=order.seed,
+        previous=order.previous,
     )
 
 
-def _refuse_other_plan(order: FoldOrder) -> None:
-    trained = read_checkpoint(order.run.checkpoint)
-    now = order.plan.training_digest(order.configuration)
-    is_same_split = set(trained.facts["train_ids"]) == set(order.split.train)
-    if trained.plan.training_digest(trained.configuration) != now or not is_same_split:
+def refuse_other_plan(run: Run, plan: Plan, configuration: str, split: Split, *, command: str = "") -> None:
+    """Raise WorkspaceError if a fold was trained under another plan, data or split; `command` trains it anew."""
+    trained = read_checkpoint(run.checkpoint)
+    is_same_split = set(trained.facts["train_ids"]) == set(split.train)
+    if trained.plan.training_digest(trained.configuration) != plan.training_digest(configuration) or not is_same_split:
+        how = f": `{command}`" if command else ""
         raise WorkspaceError(
-            f"{order.run.checkpoint}: was trained under another plan, data or split. Train it anew with --restart (the "
+            f"{run.checkpoint}: was trained under another plan, data or split. Train it anew with --restart{how} (the "
             "old run is moved aside), or restore them."
         )
 
@@ -158,64 +196,23 @@ def _move_aside(project: Project, run: Run) -> None:
     project.reporter.say(f"The run before is kept: {old}")
 
 
+def read_current_report(order: FoldOrder) -> Report | None:
+    """The scores of the fold's validation cases, None if they are still to be made."""
+    path = order.run.report
+    if not path.is_file():
+        return None
+    report = parse_record(Report, read_json(path), where=str(path))
+    return report if {case.case_id for case in report.cases} == set(order.split.validation) else None
+
+
 def validate_fold(project: Project, order: FoldOrder) -> Report:
     """Predict and score the validation cases of a trained fold; a current report is read, not made again."""
-    run = order.run
-    if run.report.is_file():
-        report = parse_record(Report, read_json(run.report), where=str(run.report))
-        if {case.case_id for case in report.cases} == set(order.split.validation):
-            return report
-    predictor = load_predictor([run.checkpoint], device=choose_device(order.device))
-    report = predict_and_score(
-        project, [predictor], {order.configuration: order.store}, order.split.validation, run.validation
-    )
-    write_json(run.report, report)
-    project.reporter.say(f"Validation Dice of fold {order.fold}: {report.mean_dice:.4f}. {run.report}")
+    known = read_current_report(order)
+    if known is not None:
+        return known
+    predictor = load_predictor([order.run.checkpoint], device=choose_device(order.device))
+    ensemble = [StoredPredictor(predictor, order.store, order.previous)]
+    report = predict_and_score(project, ensemble, order.split.validation, order.run.validation)
+    write_json(order.run.report, report)
+    project.reporter.say(f"Validation Dice of fold {order.fold}: {report.mean_dice:.4f}. {order.run.report}")
     return report
-
-
-def predict_and_score(
-    project: Project,
-    predictors: Sequence[Predictor],
-    stores: dict[str, Path],
-    case_ids: Sequence[str],
-    folder: Path,
-) -> Report:
-    """Predict preprocessed cases with the ensemble of `predictors`, write the segmentations, and score them."""
-    scores = []
-    with project.reporter.follow("Predicting validation cases", len(case_ids)) as advance:
-        for done, case_id in enumerate(case_ids, start=1):
-            path = folder / f"{case_id}{project.dataset.file_ending}"
-            members = [_predict_stored(predictor, stores[predictor.configuration], case_id) for predictor in predictors]
-            segmentation = restore(members).segmentation
-            geometry = read_header(project.dataset.find_case(case_id).images[0]).geometry
-            write_segmentation(path, decode_labels(segmentation, project.dataset.labels), geometry)
-            scores.append(score_written(project, case_id, path))
-            advance(done, "")
-    return make_report(scores, project.dataset.labels)
-
-
-def _predict_stored(predictor: Predictor, store: Path, case_id: str) -> Member:
-    stored = open_case(store, case_id)
-    return predictor.predict(np.asarray(stored.image[:]), stored.facts.placement)
-
-
-def score_written(project: Project, case_id: str, path: Path) -> CaseScores:
-    """Score a written segmentation against the case's reference."""
-    case = project.dataset.find_case(case_id)
-    assert case.segmentation is not None, "a case of a split has a reference"
-    labels = project.dataset.labels
-    reference, geometry = read_labels(case.segmentation, labels), read_header(case.segmentation).geometry
-    return evaluate_case(
-        reference,
-        read_labels(path, labels),
-        labels=labels,
-        voxel_volume_ml=geometry.voxel_volume_ml,
-        case_id=case_id,
-    )
-
-
-def read_labels(path: Path, labels: Labels) -> np.ndarray:
-    """Read a segmentation file as labels (Z, Y, X)."""
-    stored, _ = read_segmentation(path)
-    return encode_labels(stored, labels, where=str(path))

@@ -10,11 +10,12 @@ from autoseg.data.dataset import Dataset
 from autoseg.data.labels import Labels
 from autoseg.errors import WorkspaceError
 from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.pipeline.cascading import phrase_training
 from autoseg.pipeline.project import open_project, read_model_dataset
 from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.selecting import Selection, ensure_selection, read_selection
 from autoseg.postprocessing.deciding import Postprocessing
-from autoseg.prediction.predictor import PredictionOptions, Predictor, load_predictor
+from autoseg.prediction.predictor import PredictionOptions, Predictor, load_predictor, put_before
 from autoseg.serialization import digest, digest_file, parse_record, read_json
 from autoseg.training.device import choose_device
 from autoseg.workspace import Workspace
@@ -26,7 +27,7 @@ class Model:
 
     Attributes:
         labels, channels, file_ending: of the dataset that it was trained on.
-        predictors: one per configuration, each holding its folds.
+        predictors: one per configuration, each holding its folds, and of a cascade the predictor before it.
         postprocessing: what is done to the segmentation.
         fingerprint: of the training cases, to notice unusual input.
         digest: names the weights and the options.
@@ -45,6 +46,7 @@ def load_model(
     source: Path,
     *,
     workspace: Path | None = None,
+    variant: str | None = None,
     configurations: Sequence[str] = (),
     folds: Sequence[int] = (),
     device: str = "auto",
@@ -53,22 +55,23 @@ def load_model(
 ) -> Model:
     """Load the selected ensemble of a dataset, or of a workspace whose dataset need not be there any more.
 
+    With a cascade, all trained folds of the low-resolution configuration that it builds on are loaded as well.
+
     Args:
         source: a dataset, or a workspace.
+        variant: name of a plan beside the first one.
         configurations, folds: other than the selected ones, if given.
 
     Raises:
         WorkspaceError: nothing is trained yet, or a checkpoint is missing.
     """
-    place, dataset, selection = _find_selection(source, workspace, reporter or Reporter(), device)
+    place, dataset, selection = _find_selection(source, workspace, variant, reporter or Reporter(), device)
     names = tuple(configurations) or selection.configurations.value
-    checkpoints = {name: _find_checkpoints(place, name, folds) for name in names}
-    predictors = tuple(
-        load_predictor(paths, device=choose_device(device), options=options) for paths in checkpoints.values()
-    )
+    loaded = [_load_predictor(place, dataset, name, folds, device, options) for name in names]
+    predictors = tuple(predictor for predictor, _ in loaded)
     is_selected = set(names) == set(selection.configurations.value)
     postprocessing = selection.postprocessing.value if is_selected else Postprocessing()
-    content = [digest_file(path) for paths in checkpoints.values() for path in paths]
+    content = [digest_file(path) for _, paths in loaded for path in paths]
     fingerprint = None
     if place.fingerprint.is_file():
         fingerprint = parse_record(Fingerprint, read_json(place.fingerprint), where=str(place.fingerprint))
@@ -84,26 +87,47 @@ def load_model(
 
 
 def _find_selection(
-    source: Path, workspace: Path | None, reporter: Reporter, device: str
+    source: Path, workspace: Path | None, variant: str | None, reporter: Reporter, device: str
 ) -> tuple[Workspace, Dataset, Selection]:
-    place = Workspace(Path(source))
+    place = Workspace(Path(source), variant)
+    if not place.plan.is_file() and Workspace(Path(source)).plan.is_file():
+        raise WorkspaceError(f"{place.plan}: is not there: this workspace has no variant {variant}.")
     if place.plan.is_file():
         selection = read_selection(place)
         if selection is None:
             raise WorkspaceError(f"{source}: has no selection.yaml. Run `autoseg select` on its dataset first.")
         return place, read_model_dataset(place), selection
-    project = open_project(source, workspace=workspace, reporter=reporter)
+    project = open_project(source, workspace=workspace, variant=variant, reporter=reporter)
     return project.workspace, project.dataset, ensure_selection(project, device=device)
 
 
-def _find_checkpoints(place: Workspace, configuration: str, folds: Sequence[int]) -> list[Path]:
+def _load_predictor(
+    place: Workspace,
+    dataset: Dataset,
+    configuration: str,
+    folds: Sequence[int],
+    device: str,
+    options: PredictionOptions | None,
+) -> tuple[Predictor, list[Path]]:
+    """A configuration's predictor, with the one before it in a cascade, and the checkpoints of both."""
+    paths = _find_checkpoints(place, dataset, configuration, folds)
+    predictor = load_predictor(paths, device=choose_device(device), options=options)
+    cascade = predictor.settings.cascade
+    if cascade is None:
+        return predictor, paths
+    previous, before = _load_predictor(place, dataset, cascade.previous.value, (), device, options)
+    return put_before(previous, predictor), before + paths
+
+
+def _find_checkpoints(place: Workspace, dataset: Dataset, configuration: str, folds: Sequence[int]) -> list[Path]:
     """Checkpoints of the wanted folds, or of every trained one."""
     wanted = [place.run(configuration, fold).checkpoint for fold in folds]
-    paths = wanted or sorted(place.trained(configuration).glob("fold_*/checkpoint.safetensors"))
+    paths = wanted or [run.checkpoint for run in place.find_runs(configuration).values() if run.checkpoint.is_file()]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing or not paths:
+        command = phrase_training(dataset, place, configuration, *(f"--fold={fold}" for fold in folds))
         raise WorkspaceError(
-            f"{', '.join(missing) or place.trained(configuration)}: is not trained. Run `autoseg train --configuration "
-            f"{configuration}` first, or leave out --fold and --configuration."
+            f"{', '.join(missing) or place.trained(configuration)}: is not trained. Run `{command}` first, or leave "
+            "out --fold and --configuration."
         )
     return paths

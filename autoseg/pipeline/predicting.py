@@ -94,9 +94,7 @@ def _describe_task(model: Model, cases: Sequence[Case], probabilities: bool) -> 
         + probabilities * BYTES_PER_PROBABILITY * model.labels.n_labels * math.prod(each.shape)
         for each in geometries
     )
-    networks = " + ".join(
-        f"{predictor.configuration} ({len(predictor.networks)} folds)" for predictor in model.predictors
-    )
+    networks = " + ".join(predictor.description for predictor in model.predictors)
     return f"Predicting {len(cases)} images with {networks}: up to {peak / 1e9:.2f} GB of memory beside the networks."
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoseg.data.dataset import Dataset
 from autoseg.data.freshness import digest_listing
-from autoseg.data.layouts import read_dataset
-from autoseg.errors import WorkspaceError
+from autoseg.errors import UsageError, WorkspaceError
 from autoseg.pipeline.reporting import Reporter
 from autoseg.serialization import parse_record, read_json, write_json
 from autoseg.workspace import Workspace, default_workspace
+
+VARIANT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,36 @@ class Project:
     reporter: Reporter = field(default_factory=Reporter)
 
 
-def open_project(folder: Path, *, workspace: Path | None = None, reporter: Reporter | None = None) -> Project:
+def open_project(
+    folder: Path, *, workspace: Path | None = None, variant: str | None = None, reporter: Reporter | None = None
+) -> Project:
     """Read a dataset, or what was read of it before if none of its files changed since.
 
     Args:
         folder: the dataset's folder, in any layout that `data.layouts` knows.
         workspace: the folder for artifacts; `autoseg_workspace/<dataset name>` in the current folder by default.
 
+        variant: name of a plan beside the first one, for another device.
+
     Raises:
         DatasetError: the folder is no dataset.
+        UsageError: the variant's name is no name of a folder.
     """
     folder = Path(folder)
+    if variant is not None and not re.fullmatch(VARIANT_NAME, variant):
+        raise UsageError(
+            f"--variant {variant}: a name is made of letters, digits, dots, - and _, and begins with a letter."
+        )
     reporter = reporter or Reporter()
-    place = Workspace(Path(workspace)) if workspace else default_workspace(folder.resolve().name)
+    name = folder.resolve().name
+    place = Workspace(Path(workspace), variant) if workspace else default_workspace(name, variant)
     reporter.say(f"Workspace: {place.root}")
     listing = digest_listing(folder, leave_out=place.root)
     known = _read_known(place, listing)
     if known is not None:
         return Project(known, listing, place, reporter)
+    from autoseg.data.layouts import read_dataset  # loads SimpleITK, which a dataset that was read before does not need
+
     dataset = read_dataset(folder)
     for note in dataset.notes:
         reporter.say(note)

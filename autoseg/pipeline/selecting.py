@@ -13,9 +13,11 @@ from autoseg.errors import WorkspaceError
 from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.report import Report
 from autoseg.evaluation.selecting import name_candidate, select_best
-from autoseg.pipeline.folds import predict_and_score, read_labels
-from autoseg.pipeline.preparing import ensure_plan, ensure_preprocessed, ensure_splits
+from autoseg.pipeline.cascading import find_previous, list_previous
+from autoseg.pipeline.planning import ensure_plan
+from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project
+from autoseg.pipeline.scoring import StoredPredictor, predict_and_score, read_labels
 from autoseg.planning.plan import Plan
 from autoseg.postprocessing.deciding import Postprocessing, decide_postprocessing
 from autoseg.prediction.predictor import load_predictor
@@ -100,10 +102,9 @@ def read_fold_reports(workspace: Workspace, plan: Plan) -> dict[tuple[str, int],
     """Validation reports of all trained folds, by configuration and fold."""
     reports = {}
     for name in plan.configurations:
-        for path in sorted(workspace.trained(name).glob("fold_*/validation/report.json")):
-            fold = path.parent.parent.name.removeprefix("fold_")
-            if fold.isdigit():
-                reports[name, int(fold)] = parse_record(Report, read_json(path), where=str(path))
+        for fold, run in workspace.find_runs(name).items():
+            if run.report.is_file():
+                reports[name, fold] = parse_record(Report, read_json(run.report), where=str(run.report))
     return reports
 
 
@@ -139,17 +140,24 @@ def _score_ensemble(project: Project, plan: Plan, names: Sequence[str], folds: S
     """Predict every validation case with the two configurations of its own fold, and score the ensemble."""
     folder = project.workspace.crossvalidation(name_candidate(tuple(names)))
     stored = folder / "report.json"
-    paths = [project.workspace.run(name, fold).checkpoint for fold in folds for name in names]
-    basis = digest([digest_file(path) for path in paths])
+    paths = [project.workspace.run(name, fold).checkpoint for fold in folds for name in list_previous(plan, names)]
+    basis = digest([digest_file(path) for path in paths if path.is_file()])
     if stored.is_file() and (content := read_json(stored)).get("basis") == basis:
         return parse_record(Report, content["report"], where=str(stored))
     stores = ensure_preprocessed(project, plan, names)
     splits = ensure_splits(project, plan)
     reports = []
     for fold in folds:
-        paths = [project.workspace.run(name, fold).checkpoint for name in names]
-        predictors = [load_predictor([path], device=choose_device(device)) for path in paths]
-        reports.append(predict_and_score(project, predictors, stores, splits[fold].validation, folder))
+        case_ids = splits[fold].validation
+        ensemble = [
+            StoredPredictor(
+                load_predictor([project.workspace.run(name, fold).checkpoint], device=choose_device(device)),
+                stores[name],
+                find_previous(project, plan, name, case_ids, device=device),
+            )
+            for name in names
+        ]
+        reports.append(predict_and_score(project, ensemble, case_ids, folder))
     report = _pool(reports, project.dataset)
     write_json(stored, {"basis": basis, "report": report})
     return report

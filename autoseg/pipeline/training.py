@@ -6,17 +6,15 @@ from dataclasses import dataclass, field
 
 from autoseg.evaluation.report import Report
 from autoseg.machine import count_cores
+from autoseg.pipeline.cascading import ensure_previous, list_previous
 from autoseg.pipeline.folds import FoldOrder, train_fold
-from autoseg.pipeline.preparing import (
-    ensure_plan,
-    ensure_preprocessed,
-    ensure_splits,
-    find_configurations,
-    find_folds,
-)
+from autoseg.pipeline.planning import ensure_plan
+from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits, find_configurations, find_folds
 from autoseg.pipeline.project import Project
 from autoseg.planning.blueprint import ITERATIONS_PER_EPOCH
-from autoseg.planning.plan import Length, Plan, Wishes
+from autoseg.planning.choices import Length
+from autoseg.planning.plan import Plan
+from autoseg.planning.wishes import Wishes
 from autoseg.training.device import choose_device
 
 MAX_WORKERS = 12  # beyond this, batches are made faster than any single GPU takes them
@@ -46,6 +44,8 @@ class TrainingWishes:
 def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int], Report]:
     """Train and validate folds. Returns the validation report of each configuration and fold.
 
+    A fold of a cascade needs the low-resolution folds that held its cases out: the missing ones are trained first.
+
     Raises:
         UsageError: a configuration or a fold does not exist.
         WorkspaceError, PlanError, DatasetError, ResourceError: see the steps.
@@ -53,11 +53,13 @@ def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int
     plan = ensure_plan(project, wishes.planning, device=wishes.device)
     warn_of_other_device(project, plan, wishes.device)
     names = find_configurations(plan, wishes.configurations)
+    names = tuple(name for name in list_previous(plan, names) if name in names)  # a cascade after what it learns from
     splits = ensure_splits(project, plan)
     folds = find_folds(splits, wishes.folds)
-    stores = ensure_preprocessed(project, plan, names)
-    orders = [
-        FoldOrder(
+    stores = ensure_preprocessed(project, plan, list_previous(plan, names))
+
+    def make_order(name: str, fold: int) -> FoldOrder:
+        return FoldOrder(
             plan=plan,
             configuration=name,
             fold=fold,
@@ -70,10 +72,12 @@ def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, int
             restart=wishes.restart,
             seed=wishes.seed + fold,
         )
-        for name in names
-        for fold in folds
-    ]
-    return {(order.configuration, order.fold): train_fold(project, order) for order in orders}
+
+    orders = [make_order(name, fold) for name in names for fold in folds]
+    return {
+        (order.configuration, order.fold): train_fold(project, ensure_previous(project, order, make_order))
+        for order in orders
+    }
 
 
 def warn_of_other_device(project: Project, plan: Plan, device: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from autoseg.data.splits import N_FOLDS
 from autoseg.decision import Decision, fixed, ruled
-from autoseg.planning.plan import Loss
+from autoseg.planning.choices import Loss
 
 NETWORKS = ("unet", "residual_unet")  # networks.build.NETWORKS
 NORMALIZATION_SCHEMES = ("ct", "zscore", "rescale", "rgb", "none")  # preprocessing.normalizing.SCHEMES

@@ -1,93 +1,159 @@
 """How do the choices of one configuration follow from each other?
 
-Patch and topology first, then the width, then the batch, then what rests on them. Each choice is a rule's; here stand
-their order and what they are asked with.
+Patch and topology first, then the width, then the batch, then what rests on them. Each choice is a rule's, or a
+person's who pinned it; here stand their order and what they are asked with.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autoseg.decision import Decision, ruled
+from autoseg.errors import PlanError
+from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.planning import blueprint
-from autoseg.planning.fitting import (
-    Fit,
-    Situation,
-    count_cpu_iterations,
-    count_holdable,
-    count_needed,
-    sketch_network,
-)
+from autoseg.planning.choices import Topology
+from autoseg.planning.fitting import Fit, count_needed, fit_patch, fit_topology
+from autoseg.planning.forecasting import Images, Work, forecast, predict_iteration
 from autoseg.planning.layers import NetworkSketch
-from autoseg.planning.memory import count_parameters, estimate_training_memory
-from autoseg.planning.plan import Configuration, Optimizer, Topology
-from autoseg.planning.reference import MIN_BATCH, count_allowed
+from autoseg.planning.plan import Cascade, Configuration
 from autoseg.planning.rules.augmentation import decide_augmentation
 from autoseg.planning.rules.batch_dice import decide_batch_dice
-from autoseg.planning.rules.batch_size import count_bearable, decide_batch_size, decide_cpu_batch_size
+from autoseg.planning.rules.batch_size import (
+    count_bearable,
+    decide_batch_size,
+    decide_cpu_batch_size,
+    decide_published_batch_size,
+)
 from autoseg.planning.rules.blocks import decide_blocks
-from autoseg.planning.rules.features import decide_cpu_features, decide_features
+from autoseg.planning.rules.features import FULL_WIDTH, decide_features, decide_features_in_time
 from autoseg.planning.rules.mirroring import decide_mirroring_axes
 from autoseg.planning.rules.optimizer import decide_optimizer
-from autoseg.planning.rules.patch_size import decide_patch_size
+from autoseg.planning.rules.patch_size import Patch, decide_patch_size
 from autoseg.planning.rules.resampling import decide_resampling
 from autoseg.planning.rules.topology import decide_topology
 from autoseg.planning.rules.training_length import count_iterations
-from autoseg.planning.throughput import predict_iteration_s
+from autoseg.planning.situation import (
+    Situation,
+    count_allowed_batch,
+    count_holdable,
+    count_training_iterations,
+    is_holdable,
+)
 
 
-def plan_configuration(situation: Situation, fit: Fit, *, is_low_resolution_due: bool) -> Configuration:
-    """All choices of a configuration, around a patch that the budget holds."""
-    grid, n_dimensions = situation.grid, situation.n_dimensions
-    patch = decide_patch_size(fit.search, median_shape=grid.median_shape)
-    topology = decide_topology(spacing_mm=grid.spacing_mm.value, patch_size=patch.value)
-    features = _choose_features(situation, fit, topology.value)
-    sketch = sketch_network(situation, topology.value, features.value)
-    batch = _choose_batch(situation, sketch, patch.value)
-    iteration = _predict_iteration(situation, sketch, patch.value, batch.value)
+def plan_configuration(
+    situation: Situation,
+    fingerprint: Fingerprint,
+    *,
+    axis_order: Sequence[int],
+    is_low_resolution_due: bool,
+    n_folds: int,
+    cascade: Cascade | None = None,
+    fit: Fit | None = None,
+) -> Configuration:
+    """All choices of a configuration, around a patch that the budget holds.
+
+    Args:
+        situation: what it is planned from.
+        fingerprint: of the dataset.
+        axis_order: of the plan.
+        is_low_resolution_due: whether a full-resolution patch shows little of a case.
+        n_folds: that predict together.
+        cascade: what it sees beside the image.
+        fit: the patch, if it was looked for already.
+    """
+    pins, grid, as_published = situation.pins, situation.grid, situation.as_published
+    fit = fit or fit_patch(situation)
+    patch, topology = _choose_shape(situation, fit)
+    n_stages = topology.value.n_stages
+    features = pins.obey("features", _choose_features(situation, fit, patch.value, topology.value))
+    blocks = pins.obey("blocks", decide_blocks(network=situation.network.value, n_stages=n_stages))
+    _require_stages({"features": features.value, "blocks.encoder": blocks.value.encoder}, n_stages)
+    _require_stages({"blocks.decoder": blocks.value.decoder}, n_stages - 1)
+    loss = pins.obey("loss", blueprint.fix_loss())
+    sketch = replace(situation.sketch(topology.value, features.value), deep_supervision=loss.value.deep_supervision)
+    batch = pins.obey("batch_size", _choose_batch(situation, fit, sketch, patch.value))
+    iteration = predict_iteration(sketch, patch.value, batch.value, situation.budget)
     n_iterations = count_iterations(situation.length.value, iteration.value)
-    as_published = situation.as_published
-    optimizer = decide_optimizer(n_iterations=n_iterations, as_published=as_published)
+    optimizer = pins.obey("optimizer", decide_optimizer(n_iterations=n_iterations, as_published=as_published))
+    mirroring = decide_mirroring_axes(
+        n_dimensions=situation.n_dimensions,
+        n_iterations=n_iterations,
+        as_published=as_published,
+        axis_order=axis_order,
+        side_pairs=fingerprint.side_pairs,
+    )
+    batch_dice = decide_batch_dice(n_dimensions=situation.n_dimensions, is_low_resolution_due=is_low_resolution_due)
+    precision, length = situation.precision, situation.length
+    work = Work(sketch, patch.value, batch.value, optimizer.value, precision.value, length.value)
+    images = Images(len(fingerprint.channels), grid.median_volume, grid.stored_voxels, grid.spacing_mm.value)
     return Configuration(
-        n_dimensions=n_dimensions,
+        n_dimensions=situation.n_dimensions,
+        cascade=cascade,
         spacing_mm=grid.spacing_mm,
         median_shape=_state_median_shape(grid.median_shape),
-        resampling=decide_resampling(spacing_mm=grid.spacing_mm.value, median_case_mm=grid.median_case_mm),
+        resampling=pins.obey("resampling", decide_resampling(spacing_mm=grid.spacing_mm.value)),
         patch_size=patch,
         batch_size=batch,
         network=situation.network,
         topology=topology,
         features=features,
-        blocks=decide_blocks(network=situation.network.value, n_stages=topology.value.n_stages),
-        loss=blueprint.fix_loss(),
-        batch_dice=decide_batch_dice(n_dimensions=n_dimensions, is_low_resolution_due=is_low_resolution_due),
+        blocks=blocks,
+        loss=loss,
+        batch_dice=pins.obey("batch_dice", batch_dice),
         optimizer=optimizer,
-        length=situation.length,
-        augmentation=decide_augmentation(patch_size=patch.value),
-        mirroring_axes=decide_mirroring_axes(
-            n_dimensions=n_dimensions, n_iterations=n_iterations, as_published=as_published
-        ),
-        foreground_share=blueprint.fix_foreground_share(),
-        memory_gb=_state_memory(situation, sketch, patch.value, batch.value, optimizer.value),
-        iteration_s=iteration,
+        length=length,
+        augmentation=pins.obey("augmentation", decide_augmentation(patch_size=patch.value)),
+        mirroring_axes=pins.obey("mirroring_axes", mirroring),
+        foreground_share=pins.obey("foreground_share", blueprint.fix_foreground_share()),
+        precision=precision,
+        **forecast(work, images, situation.budget, n_folds=n_folds),
     )
 
 
-def _choose_features(situation: Situation, fit: Fit, topology: Topology) -> Decision[tuple[int, ...]]:
-    n_stages, patch_size = topology.n_stages, fit.search.patch_size
+def _choose_shape(situation: Situation, fit: Fit) -> tuple[Decision[Patch], Decision[Topology]]:
+    """Patch and topology, either of which a person may have pinned."""
+    pins, grid = situation.pins, situation.grid
+    found = fit.search.topology
+    size, _ = fit_topology(situation, fit.search.patch_size, found)
+    rule = decide_patch_size(fit.search, median_shape=grid.median_shape)
+    if size != rule.value:
+        rule = ruled(size, f"{list(rule.value)}, padded to what the topology that was set by hand divides")
+    patch = pins.obey("patch_size", rule)
+    return patch, pins.obey("topology", decide_topology(found, patch_size=patch.value))
+
+
+def _require_stages(per_stage: dict[str, tuple[int, ...]], n_wanted: int) -> None:
+    """Refuse values that a person pinned for another number of stages than the rest comes to."""
+    for name, values in per_stage.items():
+        if len(values) != n_wanted:
+            raise PlanError(
+                f"{name}: {list(values)} was set by hand for {len(values)} stages, but the patch that fits with it has "
+                f"{n_wanted}. Give {n_wanted} values, or set patch_size by hand as well."
+            )
+
+
+def _choose_features(
+    situation: Situation, fit: Fit, patch_size: Patch, topology: Topology
+) -> Decision[tuple[int, ...]]:
+    n_stages, n_dimensions = topology.n_stages, situation.n_dimensions
     if not situation.is_short_of_time:
-        return decide_features(width=fit.width, n_stages=n_stages, n_dimensions=situation.n_dimensions)
+        return decide_features(width=fit.width, n_stages=n_stages, n_dimensions=n_dimensions)
+    wanted, _ = fit.count_wanted(situation)
 
     def count(features: tuple[int, ...]) -> int:
-        return count_cpu_iterations(situation, sketch_network(situation, topology, features), patch_size)
+        return count_training_iterations(situation, situation.sketch(topology, features), patch_size)
 
     def fits(features: tuple[int, ...]) -> bool:
-        return count_holdable(situation, sketch_network(situation, topology, features), patch_size) >= MIN_BATCH
+        return is_holdable(situation, situation.sketch(topology, features), patch_size, wanted)
 
-    return decide_cpu_features(
+    return decide_features_in_time(
+        widest=FULL_WIDTH if situation.is_on_cpu else fit.width,
         n_stages=n_stages,
-        n_dimensions=situation.n_dimensions,
+        n_dimensions=n_dimensions,
         n_needed=count_needed(situation),
         count_iterations=count,
         fits=fits,
@@ -95,40 +161,21 @@ def _choose_features(situation: Situation, fit: Fit, topology: Topology) -> Deci
     )
 
 
-def _choose_batch(situation: Situation, sketch: NetworkSketch, patch_size: tuple[int, ...]) -> Decision[int]:
-    n_dimensions, preset = situation.n_dimensions, situation.preset
+def _choose_batch(situation: Situation, fit: Fit, sketch: NetworkSketch, patch_size: Patch) -> Decision[int]:
+    preset = situation.preset
+    allowed = count_allowed_batch(situation, sketch, patch_size)
+    share = preset.max_share_of_dataset
+    patch_voxels = math.prod(patch_size)
+    bearable = count_bearable(share=share, dataset_voxels=situation.grid.dataset_voxels, patch_voxels=patch_voxels)
+    if situation.as_published:
+        return decide_published_batch_size(allowed=allowed, bearable=bearable, share=share)
     holdable = count_holdable(situation, sketch, patch_size)
-    if situation.is_short_of_time:
-        return decide_cpu_batch_size(n_dimensions=n_dimensions, holdable=holdable)
-    share, patch_voxels = preset.max_share_of_dataset, math.prod(patch_size)
-    return decide_batch_size(
-        allowed=count_allowed(sketch, patch_size, preset, situation.budget.memory_gb.value),
-        bearable=count_bearable(share=share, dataset_voxels=situation.dataset_voxels, patch_voxels=patch_voxels),
-        share=share,
-        holdable=None if situation.as_published else holdable,
-    )
-
-
-def _predict_iteration(
-    situation: Situation, sketch: NetworkSketch, patch_size: tuple[int, ...], batch_size: int
-) -> Decision[float | None]:
-    gflops = situation.budget.gflops.value
-    if gflops is None:
-        return ruled(None, "the speed of this GPU is not known before training")
-    seconds = predict_iteration_s(sketch, patch_size, batch_size, gflops=gflops)
-    return ruled(float(f"{seconds:.3g}"), f"predicted from {gflops:g} GFLOP/s", gflops=gflops)
-
-
-def _state_memory(
-    situation: Situation, sketch: NetworkSketch, patch_size: tuple[int, ...], batch_size: int, optimizer: Optimizer
-) -> Decision[float]:
-    memory = estimate_training_memory(sketch, patch_size, batch_size, optimizer)
-    budget = situation.budget.memory_gb.value
-    sentence = f"predicted peak of training, of {budget:g} GB that it may use"
-    if memory.total_gb > budget:
-        sentence = f"WARNING: predicted peak of training, more than the {budget:g} GB that it may use"
-    inputs = {"n_parameters": count_parameters(sketch), **memory.in_mb()}
-    return ruled(round(memory.total_gb, 2), sentence, **inputs)
+    wanted, ceiling = fit.count_wanted(situation)
+    if fit.width < FULL_WIDTH and not situation.is_on_cpu:
+        ceiling = wanted  # a narrower network is a makeshift: the memory it leaves is not spent on a larger batch
+    if situation.is_on_cpu:
+        return decide_cpu_batch_size(n_dimensions=situation.n_dimensions, holdable=holdable, ceiling=ceiling)
+    return decide_batch_size(allowed=allowed, bearable=bearable, share=share, holdable=holdable, ceiling=ceiling)
 
 
 def _state_median_shape(shape: Sequence[float]) -> Decision[tuple[int | float, ...]]:

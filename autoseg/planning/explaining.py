@@ -6,7 +6,7 @@ from typing import Any
 
 from autoseg.decision import Decision, Source
 from autoseg.errors import UsageError
-from autoseg.planning.plan import Plan
+from autoseg.planning.plan import FORECASTS, Plan
 from autoseg.planning.walking import walk_decisions
 from autoseg.serialization import Record, did_you_mean, to_plain
 
@@ -47,7 +47,7 @@ def explain_key(plan: Plan, key: str) -> Decision[Any] | dict[str, Decision[Any]
     below = {name.removeprefix(f"{key}."): found for name, found in decisions.items() if name.startswith(f"{key}.")}
     if below:
         return below
-    raise UsageError(f"The plan decides nothing called {key}.{_suggest(key, list(decisions))}")
+    raise UsageError(f"The plan decides nothing called {key}.{suggest_key(key, list(decisions))}")
 
 
 def format_value(value: Any) -> str:
@@ -56,6 +56,14 @@ def format_value(value: Any) -> str:
     if isinstance(plain, dict):
         return ", ".join(f"{name}={_format_inner(item)}" for name, item in plain.items() if item is not None)
     return _format_inner(plain)
+
+
+def format_difference(value: Any, other: Any) -> str:
+    """A value in one line; of a value with named parts only those that the other one does not have."""
+    plain, beside = to_plain(value), to_plain(other)
+    if not isinstance(plain, dict) or not isinstance(beside, dict):
+        return format_value(plain)
+    return format_value({name: item for name, item in plain.items() if beside.get(name) != item}) or "none"
 
 
 def _format_inner(plain: Any) -> str:
@@ -68,8 +76,14 @@ def _format_inner(plain: Any) -> str:
     return f"{plain:g}" if isinstance(plain, float) else str(plain)
 
 
-def _suggest(key: str, known: list[str]) -> str:
-    """The nearest whole key; for a word alone, the keys whose last word has it."""
+def is_forecast(key: str) -> bool:
+    """Whether a decision is a forecast: it follows from the values, and nobody sets it."""
+    room, _, last = key.rpartition(".")
+    return room == "cost" or (room != "budget" and last in FORECASTS)
+
+
+def suggest_key(key: str, known: list[str]) -> str:
+    """A closing sentence for an unknown key: the nearest key; for a word alone, the keys whose last word has it."""
     ending = [name for name in known if key in name.split(".")[-1]]
     if "." not in key and ending:
         return f" Did you mean {' or '.join(ending)}?"

@@ -8,39 +8,31 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import pydantic
+
 from autoseg.data.labels import Labels
-from autoseg.decision import SET_BY_HAND, Decision
+from autoseg.decision import Decision
 from autoseg.errors import UsageError
 from autoseg.fingerprinting.fingerprint import Intensities
+from autoseg.planning.choices import (
+    Augmentation,
+    Blocks,
+    Corruption,
+    Length,
+    Loss,
+    Optimizer,
+    Resampling,
+    Topology,
+)
+from autoseg.planning.devices import Speed
 from autoseg.planning.walking import walk_decisions
+from autoseg.planning.wishes import Wishes
 from autoseg.serialization import Record, did_you_mean, digest
 
 FORMAT = 1
 FIRST_CHOICES = ("3d_fullres", "2d")  # what is trained when nobody says what: volumes as volumes, where there are any
-FORECASTS = ("memory_gb", "iteration_s")  # what a configuration is expected to cost
+FORECASTS = ("memory_gb", "prediction_memory_gb", "iteration_s", "fold_hours", "disk_gb")  # what it is expected to cost
 NOT_OBEYED = (*FORECASTS, "median_shape", "length")  # a network is the same whatever these say
-
-
-class Wishes(Record):
-    """What a person asked the planner for; the rules decide the rest.
-
-    Attributes:
-        gpu_memory_gb: memory that training may use, instead of what the device has.
-        train_time_s: wall-clock seconds per fold.
-        n_epochs: epochs of 250 iterations, instead of a time.
-        network: a network's name, or `auto`.
-        rules: `nnunet` obeys the published yardstick alone: no device, no time, no name that nnU-Net does not know.
-    """
-
-    gpu_memory_gb: float | None = None
-    train_time_s: float | None = None
-    n_epochs: int | None = None
-    network: str = "auto"
-    rules: Literal["autoseg", "nnunet"] = "autoseg"
-
-    @property
-    def as_published(self) -> bool:
-        return self.rules == "nnunet"
 
 
 class Budget(Record):
@@ -50,13 +42,13 @@ class Budget(Record):
         device: `cpu`, `cuda` or `mps`: where training runs.
         memory_gb: memory that training may use on that device.
         train_time_s: wall-clock seconds of training per fold; None where the length is given in epochs.
-        gflops: sustained billions of floating-point operations per second, None where it does not matter.
+        speeds: how fast training runs there, by number of dimensions (`2d`, `3d`); empty where nobody measured it.
     """
 
     device: Decision[str]
     memory_gb: Decision[float]
     train_time_s: Decision[float | None]
-    gflops: Decision[float | None]
+    speeds: Decision[dict[str, Speed]]
 
 
 class ChannelPlan(Record):
@@ -75,126 +67,35 @@ class ChannelPlan(Record):
     intensities: Decision[Intensities | None]
 
 
-class Resampling(Record):
-    """Spline orders of resampling.
+class Cascade(Record):
+    """What a configuration sees beside the image.
 
     Attributes:
-        image_order, segmentation_order, logits_order: within the plane, or along all axes.
-        separate_axis: the axis (in axis order) that is resampled on its own, None if all are treated alike.
-        separate_order: the spline order along that axis.
+        previous: the configuration whose segmentation enters as one channel per foreground label.
+        corruption: how that segmentation is damaged in training.
     """
 
-    image_order: int = 3
-    segmentation_order: int = 1
-    logits_order: int = 1
-    separate_axis: int | None = None
-    separate_order: int = 0
-
-
-class Topology(Record):
-    """The shape of a U-Net: one entry per stage, finest first.
-
-    Attributes:
-        strides: downsampling on entering the stage, per axis; the first stage has 1.
-        kernel_sizes: convolution kernel per axis.
-    """
-
-    strides: tuple[tuple[int, ...], ...]
-    kernel_sizes: tuple[tuple[int, ...], ...]
-
-    @property
-    def n_stages(self) -> int:
-        return len(self.strides)
-
-    @property
-    def divisor(self) -> tuple[int, ...]:
-        """What each axis of a patch must be a multiple of."""
-        total = [1] * len(self.strides[0])
-        for strides in self.strides:
-            total = [before * stride for before, stride in zip(total, strides, strict=True)]
-        return tuple(total)
-
-
-class Blocks(Record):
-    """Blocks per stage: residual blocks or convolutions in the encoder, convolutions in the decoder."""
-
-    encoder: tuple[int, ...]
-    decoder: tuple[int, ...]
-
-
-class Loss(Record):
-    """A weighted sum of named terms, e.g. `{cross_entropy: 1, soft_dice: 1}`."""
-
-    terms: dict[str, float]
-    deep_supervision: bool = True
-
-
-class Optimizer(Record):
-    """Name and numbers of the optimiser, and how its learning rate runs over the share of training that is spent."""
-
-    name: str
-    learning_rate: float
-    weight_decay: float
-    momentum: float = 0.99
-    schedule: str = "polynomial"
-    warmup_share: float = 0.0
-    gradient_clip_norm: float = 12.0
-    ema_decay: float | None = None
-
-
-class Length(Record):
-    """How long training lasts: seconds of wall clock, or a number of iterations; one of them is None."""
-
-    train_time_s: float | None = None
-    n_iterations: int | None = None
-    iterations_per_epoch: int | None = None
-
-
-class Transform(Record):
-    """One augmentation: the probability per sample, and the range its strength is drawn from.
-
-    Attributes:
-        probability: per sample.
-        range: (low, high), in the unit of the transform; None where there is nothing to draw.
-        probability_per_channel: for transforms that treat channels one by one.
-    """
-
-    probability: float
-    range: tuple[float, float] | None = None
-    probability_per_channel: float = 1.0
-
-
-class Augmentation(Record):
-    """What is done to a training patch, in this order. Rotation in degrees, sigma in voxels.
-
-    Attributes:
-        in_plane: rotate and scale within the last two axes only, because the patch is flat.
-    """
-
-    in_plane: bool
-    rotation_deg: Transform
-    scaling: Transform
-    gaussian_noise: Transform
-    gaussian_blur: Transform
-    brightness: Transform
-    contrast: Transform
-    low_resolution: Transform
-    inverted_gamma: Transform
-    gamma: Transform
-    mirroring: Transform
+    previous: Decision[str]
+    corruption: Decision[Corruption]
 
 
 class Configuration(Record):
-    """One trainable set-up: `2d` or `3d_fullres`.
+    """One trainable set-up: `2d`, `3d_fullres`, `3d_lowres` or `3d_cascade`.
 
     Attributes:
+        cascade: None where the image is all that the network sees.
         spacing_mm: the grid that images are resampled to.
         median_shape: voxels of the median case on that grid; halves occur when the number of cases is even.
+        precision: `float32` or `bfloat16` (mixed) arithmetic in training.
         memory_gb: predicted peak of training, with its parts as inputs.
+        prediction_memory_gb: predicted peak of predicting the median case with all folds, with its parts as inputs.
         iteration_s: predicted seconds of one iteration, None where the device's speed is unknown.
+        fold_hours: predicted hours of training one fold.
+        disk_gb: predicted size of the preprocessed cases.
     """
 
     n_dimensions: int
+    cascade: Cascade | None = None
     spacing_mm: Decision[tuple[float, ...]]
     median_shape: Decision[tuple[int | float, ...]]
     resampling: Decision[Resampling]
@@ -211,8 +112,23 @@ class Configuration(Record):
     augmentation: Decision[Augmentation]
     mirroring_axes: Decision[tuple[int, ...]]
     foreground_share: Decision[float]
+    precision: Decision[Literal["float32", "bfloat16"]]
     memory_gb: Decision[float]
+    prediction_memory_gb: Decision[float]
     iteration_s: Decision[float | None]
+    fold_hours: Decision[float | None]
+    disk_gb: Decision[float]
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_no_cascade(self, handler: Any) -> Any:
+        shown = handler(self)
+        if self.cascade is None:
+            shown.pop("cascade", None)
+        return shown
+
+    def count_input_channels(self, n_channels: int, n_labels: int) -> int:
+        """Channels that the network sees: the image's, and one per foreground label of a previous segmentation."""
+        return n_channels + (n_labels - 1 if self.cascade is not None else 0)
 
     @property
     def digest(self) -> str:
@@ -221,8 +137,20 @@ class Configuration(Record):
         return digest({name: value for name, value in values.items() if name not in NOT_OBEYED})
 
 
+class Cost(Record):
+    """What all configurations cost together: hours of training all folds, GB of preprocessed cases on disk."""
+
+    hours: Decision[float | None]
+    disk_gb: Decision[float]
+
+
 class Plan(Record):
-    """All decisions for one dataset on one budget."""
+    """All decisions for one dataset on one budget.
+
+    Attributes:
+        left_out: configurations that were not planned, and why.
+        seal: names the value of each decision as a rule set it, by dotted key: an edit inside a block is noticed.
+    """
 
     autoseg_plan: int = FORMAT
     dataset: str
@@ -235,7 +163,9 @@ class Plan(Record):
     normalization: tuple[ChannelPlan, ...]
     n_folds: Decision[int]
     left_out: dict[str, Decision[bool]] = {}
+    cost: Cost
     configurations: dict[str, Configuration]
+    seal: dict[str, str] = {}
 
     @property
     def first_choice(self) -> str:
@@ -246,7 +176,7 @@ class Plan(Record):
     @property
     def pinned(self) -> tuple[str, ...]:
         """Dotted keys of the decisions that a person set in the file."""
-        return tuple(key for key, decision in walk_decisions(self) if decision.reason == SET_BY_HAND)
+        return tuple(key for key, decision in walk_decisions(self) if decision.is_set_by_hand)
 
     def find_configuration(self, name: str) -> Configuration:
         """Look a configuration up. Raises UsageError with the nearest name for an unknown one."""
@@ -257,7 +187,11 @@ class Plan(Record):
 
     def training_digest(self, name: str) -> str:
         """Names all that a trained network obeys: its configuration, the data, and how they were preprocessed."""
-        return digest([self.find_configuration(name).digest, self.preprocessing_digest(name), self.fingerprint_digest])
+        configuration = self.find_configuration(name)
+        parts = [configuration.digest, self.preprocessing_digest(name), self.fingerprint_digest]
+        if configuration.cascade is not None:
+            parts.append(self.training_digest(configuration.cascade.previous.value))
+        return digest(parts)
 
     def preprocessing_digest(self, name: str) -> str:
         """Names exactly the values that shape the preprocessed data of a configuration."""

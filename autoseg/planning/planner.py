@@ -6,49 +6,75 @@ to cross-validation. Source: Isensee et al., Nature Methods 2021, and nnU-Net Re
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from autoseg.decision import Decision, ruled
-from autoseg.errors import UsageError
+from autoseg.errors import PlanError, UsageError
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.planning import blueprint
 from autoseg.planning.configuring import plan_configuration
 from autoseg.planning.devices import DeviceFacts
-from autoseg.planning.fitting import Fit, Grid, Situation, fit_patch, fit_patch_on
-from autoseg.planning.plan import FORECASTS, Budget, ChannelPlan, Configuration, Plan
-from autoseg.planning.plan import Wishes as Wishes
-from autoseg.planning.rules.axis_order import decide_axis_order
+from autoseg.planning.fitting import Fit, fit_patch, fit_patch_at
+from autoseg.planning.forecasting import forecast_again, sum_costs
+from autoseg.planning.grids import (
+    AxisOrder,
+    Grid,
+    Values,
+    coarsen,
+    lay_grid,
+    leave_first_axis,
+    replace_value,
+    round_shape,
+)
+from autoseg.planning.normalizing import plan_channels
+from autoseg.planning.pinning import NO_PINS, Pins
+from autoseg.planning.plan import Budget, Cascade, Configuration, Cost, Plan
 from autoseg.planning.rules.blocks import decide_blocks
-from autoseg.planning.rules.budget import decide_device, decide_gflops, decide_memory
+from autoseg.planning.rules.budget import decide_device, decide_memory, decide_speeds
+from autoseg.planning.rules.cascade import decide_previous, fix_corruption
 from autoseg.planning.rules.low_resolution import decide_low_resolution
 from autoseg.planning.rules.network import decide_network
-from autoseg.planning.rules.normalization import decide_inside_mask, decide_intensities, decide_scheme
-from autoseg.planning.rules.target_spacing import compute_median_shape, decide_target_spacing
+from autoseg.planning.rules.precision import decide_precision
 from autoseg.planning.rules.training_length import decide_length, decide_train_time
+from autoseg.planning.situation import Situation
+from autoseg.planning.wishes import Wishes
 
 NO_WISHES = Wishes()
 
 
-def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO_WISHES) -> Plan:
+@dataclass(frozen=True)
+class Task:
+    """What all configurations of a plan are made from."""
+
+    fingerprint: Fingerprint
+    budget: Budget
+    wishes: Wishes
+    pins: Pins
+    axis_order: Decision[AxisOrder]
+    full: Grid
+    n_folds: Decision[int]
+
+
+def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO_WISHES, pins: Pins = NO_PINS) -> Plan:
     """Decide everything that training and prediction need to know.
+
+    Args:
+        fingerprint: of the dataset.
+        device: what the machine can do.
+        wishes: what a person asked for.
+        pins: what a person set by hand; everything else is derived from it.
 
     Raises:
         UsageError: a wish is out of its range, or two wishes contradict each other.
+        PlanError: pinned values contradict what follows from the others.
     """
     check_wishes(wishes)
-    budget = decide_budget(device, wishes)
-    axis_order, grid = _lay_grid(fingerprint, wishes)
-    flat = _leave_first_axis(grid)
-    situation = _describe_situation(fingerprint, grid, budget, wishes)
-    configurations = {"2d": _plan_2d(replace(situation, grid=flat))}
-    left_out = _leave_out_volumes()
-    if grid.median_shape[0] != 1:
-        configurations["3d_fullres"], left_out = _plan_3d(situation)
-    return Plan(
+    axis_order, full = lay_grid(fingerprint, pins, as_published=wishes.as_published)
+    n_folds = pins.obey("n_folds", blueprint.fix_n_folds(fingerprint.n_cases))
+    budget = decide_budget(device, wishes, pins)
+    task = Task(fingerprint, budget, wishes, pins, axis_order, full, n_folds)
+    configurations, left_out = _plan_configurations(task)
+    plan = Plan(
         dataset=fingerprint.dataset,
         fingerprint_digest=fingerprint.digest,
         channels=fingerprint.channels,
@@ -56,27 +82,28 @@ def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO
         wishes=wishes,
         budget=budget,
         axis_order=axis_order,
-        normalization=_plan_channels(fingerprint, wishes),
-        n_folds=blueprint.fix_n_folds(fingerprint.n_cases),
+        normalization=plan_channels(fingerprint, pins, as_published=wishes.as_published),
+        n_folds=n_folds,
         left_out=left_out,
+        cost=Cost(hours=ruled(None, "not summed yet"), disk_gb=ruled(0.0, "not summed yet")),
         configurations=configurations,
     )
+    return plan.model_copy(update={"cost": sum_costs(plan)})
 
 
-def replace_network(configuration: Configuration, network: str) -> Configuration:
-    """The same configuration for another network: same grid, patch, batch, topology, width and training.
+def replace_network(plan: Plan, configuration: str, network: str) -> Plan:
+    """The same plan with another network in a configuration: same grid, patch, batch, topology, width and training.
 
     Raises:
-        UsageError: the network is not known.
+        UsageError: the network or the configuration is not known.
     """
-    blocks = decide_blocks(network=network, n_stages=configuration.topology.value.n_stages)
-    before = f"predicted for {configuration.network.value}, before the network was replaced"
+    settings = plan.find_configuration(configuration)
     changes = {
         "network": decide_network(device="", wish=network),
-        "blocks": blocks,
-        **{name: getattr(configuration, name).model_copy(update={"reason": before}) for name in FORECASTS},
+        "blocks": decide_blocks(network=network, n_stages=settings.topology.value.n_stages),
     }
-    return configuration.model_copy(update=changes)
+    changed = {**plan.configurations, configuration: settings.model_copy(update=changes)}
+    return forecast_again(plan.model_copy(update={"configurations": changed}))
 
 
 def check_wishes(wishes: Wishes) -> None:
@@ -87,126 +114,123 @@ def check_wishes(wishes: Wishes) -> None:
             raise UsageError(f"{name} is {value:g}, but must be more than 0 {unit}.")
     if wishes.train_time_s is not None and wishes.n_epochs is not None:
         raise UsageError("A training time and a number of epochs were asked for; the length is one of them.")
+    if wishes.size is not None and wishes.network in ("plain", "unet"):
+        raise UsageError(
+            f"size {wishes.size} is a preset of the residual network, but the network asked for is {wishes.network}. "
+            "Leave one of them out."
+        )
 
 
-def decide_budget(device: DeviceFacts, wishes: Wishes) -> Budget:
+def decide_budget(device: DeviceFacts, wishes: Wishes, pins: Pins = NO_PINS) -> Budget:
     """What the plan may spend."""
-    kind = "cuda" if wishes.as_published else device.device
+    pins = pins.below("budget")
+    where = pins.obey("device", decide_device(device))
+    if where.value != device.device:  # another one than was measured: nothing but its kind is known
+        unknown: dict[str, object] = {"speeds": {}, "gflops": None, "total_memory_gb": None, "name": "", "index": 0}
+        device = device.model_copy(update={"device": where.value, **unknown})
+    kind = "cuda" if wishes.as_published else where.value
+    memory = decide_memory(device, wish_gb=wishes.gpu_memory_gb, size=wishes.size, as_published=wishes.as_published)
+    train_time = decide_train_time(device=kind, wish_s=wishes.train_time_s, n_epochs=wishes.n_epochs)
     return Budget(
-        device=decide_device(device),
-        memory_gb=decide_memory(device, wish_gb=wishes.gpu_memory_gb, as_published=wishes.as_published),
-        train_time_s=decide_train_time(device=kind, wish_s=wishes.train_time_s, n_epochs=wishes.n_epochs),
-        gflops=decide_gflops(device),
+        device=where,
+        memory_gb=pins.obey("memory_gb", memory),
+        train_time_s=pins.obey("train_time_s", train_time),
+        speeds=pins.obey("speeds", decide_speeds(device)),
     )
 
 
-def _lay_grid(fingerprint: Fingerprint, wishes: Wishes) -> tuple[Decision[tuple[int, int, int]], Grid]:
-    """Axis order and the full-resolution grid in it."""
-    spacings, shapes = fingerprint.spacings_mm, fingerprint.shapes_after_cropping
-    target = decide_target_spacing(spacings_mm=spacings, shapes=shapes)
-    median_shape = compute_median_shape(spacings_mm=spacings, shapes=shapes, target_mm=target.value)
-    order = decide_axis_order(spacing_mm=target.value, median_shape=median_shape, by_spacing_alone=wishes.as_published)
-    grid = Grid(
-        spacing_mm=_rearrange(target, order.value),
-        median_shape=_permute(median_shape, order.value),
-        median_case_mm=_permute(tuple(float(value) for value in np.median(spacings, axis=0)), order.value),
+def _plan_configurations(task: Task) -> tuple[dict[str, Configuration], dict[str, Decision[bool]]]:
+    """The configurations, and why others are left out."""
+    slices = leave_first_axis(task.fingerprint, task.axis_order.value, task.full, task.pins.below("2d"))
+    planned = {"2d": _configure(task, "2d", slices)}
+    if task.full.median_shape[0] == 1:
+        reason = "images are pictures: the first axis has one voxel"
+        return planned, {name: ruled(False, reason) for name in ("3d_fullres", "3d_lowres", "3d_cascade")}
+    situation = _describe_situation(task, "3d_fullres", task.full)
+    fit = fit_patch(situation)
+    low = task.pins.below("3d_lowres").obey("spacing_mm", _look_for_low_resolution(situation, fit))
+    is_due = low.value is not None
+    planned["3d_fullres"] = _configure(task, "3d_fullres", task.full, is_low_resolution_due=is_due, fit=fit)
+    if low.value is None:
+        no_cascade = ruled(False, "there is no low-resolution pass to build on")
+        return planned, {"3d_lowres": replace_with_no(low), "3d_cascade": no_cascade}
+    spacing = Decision[Values](**{**dict(low), "value": low.value})
+    grid = coarsen(task.fingerprint, task.axis_order.value, task.full, spacing)
+    planned["3d_lowres"] = _configure(task, "3d_lowres", grid)
+    pins = task.pins.below("3d_cascade")
+    cascade = Cascade(
+        previous=decide_previous(configuration="3d_lowres"),
+        corruption=pins.obey("cascade.corruption", fix_corruption()),
     )
-    return order, grid
+    shared = ruled(task.full.spacing_mm.value, "that of 3d_fullres, whose preprocessed cases the cascade shares")
+    grid = replace(task.full, spacing_mm=shared)
+    planned["3d_cascade"] = _configure(task, "3d_cascade", grid, is_low_resolution_due=True, cascade=cascade)
+    return planned, {}
 
 
-def _permute(values: tuple[float, ...], order: tuple[int, int, int]) -> tuple[float, ...]:
-    return tuple(values[axis] for axis in order)
+def replace_with_no(decision: Decision[Values | None]) -> Decision[bool]:
+    """A decision against something, with the same reason."""
+    return Decision(value=False, reason=decision.reason, inputs=decision.inputs, source=decision.source)
 
 
-def _rearrange(decision: Decision[tuple[float, ...]], order: Sequence[int]) -> Decision[tuple[float, ...]]:
-    """The same decision for these axes; its inputs, too, have a number per axis."""
-    inputs = {name: [values[axis] for axis in order] for name, values in decision.inputs.items()}
-    return Decision(value=tuple(decision.value[axis] for axis in order), reason=decision.reason, inputs=inputs)
+def _configure(
+    task: Task,
+    name: str,
+    grid: Grid,
+    *,
+    is_low_resolution_due: bool = False,
+    cascade: Cascade | None = None,
+    fit: Fit | None = None,
+) -> Configuration:
+    try:
+        return plan_configuration(
+            _describe_situation(task, name, grid, sees_previous=cascade is not None),
+            task.fingerprint,
+            axis_order=task.axis_order.value,
+            is_low_resolution_due=is_low_resolution_due,
+            n_folds=task.n_folds.value,
+            cascade=cascade,
+            fit=fit,
+        )
+    except PlanError as problem:
+        raise PlanError(f"{name}.{problem}") from None
 
 
-def _leave_first_axis(grid: Grid) -> Grid:
-    """The grid of slices, whose spacing is the median unless a coarse axis lies within them."""
-    spacing, median = grid.spacing_mm, grid.median_case_mm
-    reason = f"in-plane: {spacing.reason}"
-    if np.allclose(spacing.value[1:], median[1:]):
-        reason = "the median spacing within slices"
-    in_plane = _rearrange(spacing, (1, 2)).model_copy(update={"reason": reason})
-    return Grid(in_plane, grid.median_shape[1:], median[1:])
-
-
-def _describe_situation(fingerprint: Fingerprint, grid: Grid, budget: Budget, wishes: Wishes) -> Situation:
+def _describe_situation(task: Task, name: str, grid: Grid, *, sees_previous: bool = False) -> Situation:
+    wishes, budget, labels = task.wishes, task.budget, task.fingerprint.labels
     kind = "cuda" if wishes.as_published else budget.device.value
+    wish = "residual" if wishes.size is not None else wishes.network
+    network = decide_network(device=kind, wish=wish, as_published=wishes.as_published)
+    length = decide_length(train_time_s=budget.train_time_s.value, n_epochs=wishes.n_epochs)
+    pins = task.pins.below(name)
+    n_channels = len(task.fingerprint.channels)
     return Situation(
         grid=grid,
-        dataset_voxels=math.prod(grid.median_shape) * fingerprint.n_cases,
-        n_channels=len(fingerprint.channels),
-        n_labels=fingerprint.labels.n_labels,
-        network=decide_network(device=kind, wish=wishes.network, as_published=wishes.as_published),
-        length=decide_length(train_time_s=budget.train_time_s.value, n_epochs=wishes.n_epochs),
+        n_channels=n_channels + (labels.n_labels - 1 if sees_previous else 0),
+        n_labels=labels.n_labels,
+        n_names=labels.n_labels + (labels.ignore_value is not None),
+        network=pins.obey("network", network),
+        length=pins.obey("length", length),
+        precision=pins.obey("precision", decide_precision(device=budget.device.value)),
         budget=budget,
+        size=wishes.size,
         as_published=wishes.as_published,
+        pins=pins,
     )
 
 
-def _plan_2d(situation: Situation) -> Configuration:
-    return plan_configuration(situation, fit_patch(situation), is_low_resolution_due=False)
+def _look_for_low_resolution(situation: Situation, fit: Fit) -> Decision[Values | None]:
+    """The spacing of a low-resolution pass, tried with the patches that the same budget holds on coarser grids."""
+    free = replace(situation, pins=NO_PINS)
 
+    def plan_patch(spacing_mm: Values, shape: Values) -> tuple[int, ...]:
+        spacing = replace_value(situation.grid.spacing_mm, spacing_mm)
+        grid = replace(situation.grid, spacing_mm=spacing, median_shape=round_shape(shape))
+        return fit_patch_at(free.on(grid), fit.width).search.patch_size
 
-def _plan_3d(situation: Situation) -> tuple[Configuration, dict[str, Decision[bool]]]:
-    """The full-resolution configuration, and why the ones around it are left out."""
-    fit = fit_patch(situation)
-    low = _look_for_low_resolution(situation, fit)
-    is_due = low.value is not None
-    configuration = plan_configuration(situation, fit, is_low_resolution_due=is_due)
-    reason = f"{low.reason}, but this version plans 2d and 3d_fullres" if is_due else low.reason
-    left_out = {
-        "3d_lowres": ruled(False, reason, **low.inputs),
-        "3d_cascade": ruled(False, "there is no low-resolution pass to build on"),
-    }
-    return configuration, left_out
-
-
-def _look_for_low_resolution(situation: Situation, fit: Fit) -> Decision[tuple[float, ...] | None]:
     return decide_low_resolution(
         spacing_mm=situation.grid.spacing_mm.value,
         median_shape=situation.grid.median_shape,
         patch_size=fit.search.patch_size,
-        plan_patch=lambda spacing_mm, shape: fit_patch_on(situation, fit.width, spacing_mm, shape),
+        plan_patch=plan_patch,
     )
-
-
-def _leave_out_volumes() -> dict[str, Decision[bool]]:
-    reason = "images are pictures: the first axis has one voxel"
-    return {name: ruled(False, reason) for name in ("3d_fullres", "3d_lowres", "3d_cascade")}
-
-
-def _plan_channels(fingerprint: Fingerprint, wishes: Wishes) -> tuple[ChannelPlan, ...]:
-    return tuple(_plan_channel(fingerprint, index, wishes) for index in range(len(fingerprint.channels)))
-
-
-def _plan_channel(fingerprint: Fingerprint, index: int, wishes: Wishes) -> ChannelPlan:
-    channel = fingerprint.channels[index]
-    intensities = fingerprint.intensities[index] if index < len(fingerprint.intensities) else None
-    typical_range = _find_typical_range(fingerprint, index)
-    scheme = decide_scheme(
-        channel=channel,
-        intensities=intensities,
-        typical_range=typical_range,
-        published_names_only=wishes.as_published,
-    )
-    share = fingerprint.median_share_after_cropping
-    return ChannelPlan(
-        channel=channel,
-        scheme=scheme,
-        inside_mask=decide_inside_mask(scheme=scheme.value, median_share_after_cropping=share),
-        intensities=decide_intensities(scheme=scheme.value, intensities=intensities, typical_range=typical_range),
-    )
-
-
-def _find_typical_range(fingerprint: Fingerprint, index: int) -> tuple[float, float] | None:
-    """Median over cases of a channel's (min, max), None where it was not measured."""
-    ranges = [case.channel_ranges[index] for case in fingerprint.cases if index < len(case.channel_ranges)]
-    if not ranges:
-        return None
-    low, high = np.median(np.array(ranges), axis=0)
-    return float(low), float(high)

@@ -45,16 +45,28 @@ PLAIN = Preset("plain", 8, {2: 85e6, 3: 560e6}, 0.05, {2: MIN_BATCH, 3: MIN_BATC
 RESIDUAL_M = Preset("residual M", 8, {2: 135e6, 3: 680e6}, 1.0, REFERENCE_BATCH)
 RESIDUAL_L = Preset("residual L", 24, {2: 380e6, 3: 2100e6}, 1.0, REFERENCE_BATCH)
 RESIDUAL_XL = Preset("residual XL", 40, {2: 560e6, 3: 3600e6}, 1.0, REFERENCE_BATCH)
-L_FROM_GB, XL_FROM_GB = 20.0, 36.0  # a little below what each was published for, so that 24 and 40 GB cards get it
+SIZES = {"m": RESIDUAL_M, "l": RESIDUAL_L, "xl": RESIDUAL_XL}
 
 
 def choose_preset(network: str, memory_gb: float) -> Preset:
     """The published budget that is nearest to a memory from below."""
+    return list_presets(network, memory_gb)[-1]
+
+
+def list_presets(network: str, memory_gb: float) -> tuple[Preset, ...]:
+    """The published budgets of a network that a memory reaches, smallest first."""
     if network != "residual_unet":
-        return PLAIN
-    if memory_gb < L_FROM_GB:
-        return RESIDUAL_M
-    return RESIDUAL_L if memory_gb < XL_FROM_GB else RESIDUAL_XL
+        return (PLAIN,)
+    return (RESIDUAL_M, *(preset for preset in (RESIDUAL_L, RESIDUAL_XL) if memory_gb >= 0.9 * preset.memory_gb))
+
+
+def scale_presets(network: str, memory_gb: float, n_dimensions: int) -> Preset:
+    """The most generous of the published budgets that a memory reaches, so that more memory never means a smaller one.
+
+    The larger ones were published with fewer values per GB.
+    """
+    presets = list_presets(network, memory_gb)
+    return max(presets, key=lambda preset: preset.scale(n_dimensions, memory_gb))
 
 
 def exceeds(sketch: NetworkSketch, patch_size: Sequence[int], preset: Preset, memory_gb: float) -> bool:
@@ -81,7 +93,8 @@ def count_feature_values(sketch: NetworkSketch, patch_size: Sequence[int]) -> in
             sketch.blocks.decoder, sketch.features[:-1], voxels[:-1], strict=True
         )
     )
-    return encoder(sketch, voxels) + decoder + sketch.n_labels * voxels[0]
+    head = sketch.n_labels * voxels[0] if len(voxels) > 1 else 0  # it belongs to the decoder
+    return encoder(sketch, voxels) + decoder + head
 
 
 def _count_plain_encoder(sketch: NetworkSketch, voxels: Sequence[int]) -> int:

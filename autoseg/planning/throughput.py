@@ -1,13 +1,17 @@
 """How long does one training iteration take?
 
-Two terms: multiply-adds, and values that pass through memory, which rule where features are few. Floating-point
-operations are exact (a test holds them against torch's own counter); the two efficiencies are fitted to measurements.
+Operations of convolutions, values that layers write (which rule where features are few), weights that the optimiser
+renews, and voxels that batches are made of: each is counted from the layers and divided by a speed. Operations are
+exact (a test holds them against torch's own counter). Speeds are measured by `autoseg probe`; for a CPU that nobody
+probed, fitted ratios to its matrix product stand in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
+from autoseg.planning.devices import Speed
 from autoseg.planning.layers import NetworkSketch, sum_layers
 
 FLOPS_PER_MULTIPLY_ADD = 2
@@ -23,28 +27,55 @@ FLOPS_PER_VALUE = {2: 116 * WHOLE_OVER_BARE, 3: 243 * WHOLE_OVER_BARE}  # for wh
 GIGA = 1e9
 
 
+def assume_speeds(gflops: float) -> dict[str, Speed]:
+    """Speeds of training on a CPU that reaches `gflops` in a float32 matrix product, by number of dimensions."""
+    return {
+        f"{n}d": Speed(gflops=gflops * EFFICIENCY[n], gvalues=gflops / FLOPS_PER_VALUE[n]) for n in sorted(EFFICIENCY)
+    }
+
+
 def count_forward_flops(sketch: NetworkSketch, patch_size: Sequence[int]) -> int:
     """Floating-point operations of convolutions in one forward pass of one sample."""
     return FLOPS_PER_MULTIPLY_ADD * sum_layers(sketch, tuple(patch_size)).n_multiply_adds
 
 
 def count_iteration_flops(sketch: NetworkSketch, patch_size: Sequence[int], batch_size: int) -> int:
-    """Floating-point operations of convolutions in one iteration: forward and backward."""
-    return PASSES * batch_size * count_forward_flops(sketch, patch_size)
+    """Floating-point operations of convolutions in one iteration, forward and backward.
+
+    Three passes, but for the first convolution: the image needs no gradient, so that it has two.
+    """
+    kernel = sketch.topology.kernel_sizes[0]
+    first = sketch.n_channels * sketch.features[0] * math.prod(kernel) * math.prod(patch_size)
+    return batch_size * (PASSES * count_forward_flops(sketch, patch_size) - FLOPS_PER_MULTIPLY_ADD * first)
 
 
 def count_iteration_values(sketch: NetworkSketch, patch_size: Sequence[int], batch_size: int) -> int:
-    """Values that the layers of one iteration write, forward and backward."""
+    """Values that the layers of one iteration write, forward and backward; an estimate, not a count of instructions."""
     return PASSES * batch_size * sum_layers(sketch, tuple(patch_size)).n_written
 
 
-def predict_iteration_s(sketch: NetworkSketch, patch_size: Sequence[int], batch_size: int, *, gflops: float) -> float:
-    """Seconds of one training iteration on a CPU.
+def count_batch_voxels(sketch: NetworkSketch, patch_size: Sequence[int], batch_size: int) -> int:
+    """Voxels of all channels of a batch, which somebody has to make."""
+    return batch_size * sketch.n_channels * math.prod(patch_size)
+
+
+def predict_iteration_s(
+    sketch: NetworkSketch, patch_size: Sequence[int], batch_size: int, *, speeds: Mapping[str, Speed]
+) -> float | None:
+    """Seconds of one training iteration; None where the device's speed in so many dimensions is not known.
 
     Args:
-        gflops: what the device reaches in a float32 matrix product, in billions of operations per second.
+        patch_size: voxels in axis order, two or three axes.
+        speeds: by number of dimensions, `2d` and `3d`.
     """
-    n_dimensions = len(patch_size)
-    flops = count_iteration_flops(sketch, patch_size, batch_size) / EFFICIENCY[n_dimensions]
-    moved = count_iteration_values(sketch, patch_size, batch_size) * FLOPS_PER_VALUE[n_dimensions]
-    return (flops + moved) / (gflops * GIGA)
+    speed = speeds.get(f"{len(patch_size)}d")
+    if speed is None:
+        return None
+    seconds = speed.overhead_s
+    seconds += count_iteration_flops(sketch, patch_size, batch_size) / (speed.gflops * GIGA)
+    seconds += count_iteration_values(sketch, patch_size, batch_size) / (speed.gvalues * GIGA)
+    if speed.gparameters is not None:
+        seconds += sum_layers(sketch, tuple(patch_size)).n_parameters / (speed.gparameters * GIGA)
+    if speed.gvoxels is not None:
+        seconds += count_batch_voxels(sketch, patch_size, batch_size) / (speed.gvoxels * GIGA)
+    return seconds

@@ -1,21 +1,34 @@
 """Does a plan hold together?
 
-The schema checks each value alone; here stand the invariants across values. Every problem is named at once, with its
-place and a remedy.
+The schema checks each value alone; here stand the invariants of what the configurations share, and of how they build
+on each other (`invariants` has those within one). Every problem is named at once, with its key and a remedy.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from autoseg.errors import PlanError
+from autoseg.errors import PlanError, UsageError
 from autoseg.planning import blueprint
-from autoseg.planning.plan import Configuration, Plan, Transform
+from autoseg.planning.devices import DEVICES
+from autoseg.planning.invariants import (
+    AXES,
+    Problem,
+    check_configuration,
+    check_name,
+    check_values,
+    is_positive,
+    show,
+)
+from autoseg.planning.plan import Configuration, Plan
+from autoseg.planning.planner import check_wishes
+from autoseg.planning.rules.network import decide_network
+from autoseg.planning.walking import is_within, name_channels
 from autoseg.serialization import did_you_mean
 
-AXES = "zyx"
-MAX_SPLINE_ORDER = 3
+FULL, LOW = "3d_fullres", "3d_lowres"
+TOLERANCE = 1e-6  # of a spacing, for it is the product of many roundings
 
 
 def check_plan(plan: Plan, *, where: str) -> None:
@@ -24,13 +37,22 @@ def check_plan(plan: Plan, *, where: str) -> None:
         raise PlanError("\n".join(f"{where}: {problem}" for problem in problems))
 
 
-def find_problems(plan: Plan) -> tuple[str, ...]:
-    """Every contradiction in a plan, one sentence each; none if it holds together."""
-    problems = [*_check_shared(plan)]
+def find_problems(plan: Plan) -> tuple[Problem, ...]:
+    """Every contradiction in a plan, with its key; none if it holds together."""
+    problems = [*_check_shared(plan), *_check_wishes(plan), *_check_budget(plan), *_check_normalization(plan)]
     axes = _name_axes(plan.axis_order.value)
     for name, configuration in plan.configurations.items():
-        problems += (f"{name}.{problem}" for problem in _check_configuration(configuration, axes))
-    return tuple(problems)
+        inside = (*check_configuration(configuration, axes), *_check_cascade(plan, name, configuration))
+        problems += (Problem(f"{name}.{key}", sentence) for key, sentence in inside)
+    return (*problems, *_check_resolutions(plan))
+
+
+def find_pinned_problems(plan: Plan) -> tuple[Problem, ...]:
+    """What is wrong with each value that a person set, by itself; whether it fits the others shows when they follow."""
+    problems = [*_check_shared(plan), *_check_budget(plan)]
+    for name, configuration in plan.configurations.items():
+        problems += (Problem(f"{name}.{key}", sentence) for key, sentence in check_values(configuration))
+    return tuple(problem for problem in problems if any(is_within(problem.key, key) for key in plan.pinned))
 
 
 def _name_axes(axis_order: Sequence[int]) -> str:
@@ -38,162 +60,104 @@ def _name_axes(axis_order: Sequence[int]) -> str:
     return "".join(AXES[axis] for axis in axis_order) if sorted(axis_order) == [0, 1, 2] else AXES
 
 
-def _check_shared(plan: Plan) -> Iterator[str]:
+def _check_shared(plan: Plan) -> Iterator[Problem]:
     if sorted(plan.axis_order.value) != [0, 1, 2]:
-        yield f"axis_order is {_show(plan.axis_order.value)}, but must be 0, 1 and 2 in some order, e.g. [0, 1, 2]."
+        order = show(plan.axis_order.value)
+        yield Problem("axis_order", f"is {order}, but must be 0, 1 and 2 in some order, e.g. [0, 1, 2].")
     if not plan.configurations:
-        yield "configurations is empty, so there is nothing to train. Plan again."
+        yield Problem("configurations", "is empty, so there is nothing to train. Plan again.")
     if plan.n_folds.value < 2:
-        yield f"n_folds is {plan.n_folds.value}, but a cross-validation needs at least 2."
-    if plan.budget.memory_gb.value <= 0:
-        yield f"budget.memory_gb is {plan.budget.memory_gb.value}, but must be positive."
+        yield Problem("n_folds", f"is {plan.n_folds.value}, but a cross-validation needs at least 2.")
+    if len(plan.labels.names) != len(plan.labels.values):
+        n_names, n_values = len(plan.labels.names), len(plan.labels.values)
+        yield Problem("labels", f"has {n_names} names, but {n_values} values. Give every label both.")
+    if plan.labels.n_labels < 2:
+        yield Problem("labels", "has no label but the background, so that there is nothing to learn.")
+    for name in plan.left_out:
+        if name in plan.configurations:
+            yield Problem(f"left_out.{name}", "is planned all the same, under configurations. Keep one of the two.")
+
+
+def _check_wishes(plan: Plan) -> Iterator[Problem]:
+    """What was asked for can be asked for again: a plan is derived anew from it."""
+    for name in ("gpu_memory_gb", "train_time_s"):
+        value = getattr(plan.wishes, name)
+        if value is not None and not is_positive(value):
+            yield Problem(f"wishes.{name}", f"is {value:g}, but must be positive, or null where nobody asked.")
+            return
+    try:
+        check_wishes(plan.wishes)
+        decide_network(device=plan.budget.device.value, wish=plan.wishes.network)
+    except UsageError as problem:
+        yield Problem("wishes", f"cannot be fulfilled: {problem}")
+
+
+def _check_budget(plan: Plan) -> Iterator[Problem]:
+    device, memory_gb = plan.budget.device.value, plan.budget.memory_gb.value
+    train_time_s = plan.budget.train_time_s.value
+    known = [name for name in DEVICES if name != "auto"]
+    yield from check_name("budget.device", device, known)
+    if not is_positive(memory_gb):
+        yield Problem("budget.memory_gb", f"is {memory_gb:g}, but must be positive.")
+    if train_time_s is not None and not is_positive(train_time_s):
+        yield Problem("budget.train_time_s", f"is {train_time_s:g}, but must be positive, or null for epochs.")
+    for name, speed in plan.budget.speeds.value.items():
+        yield from check_name("budget.speeds", name, ("2d", "3d"))
+        if not all(math.isfinite(value) for _, value in speed if value is not None):
+            yield Problem(f"budget.speeds.{name}", "must be finite. `autoseg probe` measures speeds.")
+    for name, value in (("hours", plan.cost.hours.value), ("disk_gb", plan.cost.disk_gb.value)):
+        if value is not None and not 0 <= value < math.inf:
+            yield Problem(f"cost.{name}", f"is {value:g}, but a cost is not negative. It is a forecast: plan again.")
+
+
+def _check_normalization(plan: Plan) -> Iterator[Problem]:
     named = tuple(channel.channel for channel in plan.normalization)
     if named != plan.channels:
-        yield f"normalization is for channels {_show(named)}, but the plan's channels are {_show(plan.channels)}."
-    for channel in plan.normalization:
-        place, scheme = f"normalization.{channel.channel}", channel.scheme.value
-        yield from _check_name(f"{place}.scheme", scheme, blueprint.NORMALIZATION_SCHEMES)
-        if scheme == "ct" and channel.intensities.value is None:
-            yield (
-                f"{place}.intensities is empty, but scheme ct needs the dataset's statistics. Set the scheme to "
-                "zscore, or copy the channel's intensities from fingerprint.json."
+        yield Problem(
+            "normalization", f"is for channels {show(named)}, but the plan's channels are {show(plan.channels)}."
+        )
+    for key, channel in zip(name_channels(named), plan.normalization, strict=True):
+        place, scheme = f"normalization.{key}", channel.scheme.value
+        yield from check_name(f"{place}.scheme", scheme, blueprint.NORMALIZATION_SCHEMES)
+        by_hand = channel.scheme.is_set_by_hand or channel.intensities.is_set_by_hand
+        if scheme == "ct" and channel.intensities.value is None and by_hand:
+            yield Problem(
+                f"{place}.intensities",
+                "is empty, but scheme ct needs the dataset's statistics. Set the scheme to zscore, or copy the "
+                "channel's intensities from fingerprint.json.",
             )
 
 
-def _check_configuration(configuration: Configuration, axes: str) -> Iterator[str]:
-    n_dimensions = configuration.n_dimensions
-    if n_dimensions not in (2, 3):
-        yield f"n_dimensions is {n_dimensions}, but must be 2 or 3."
+def _check_cascade(plan: Plan, name: str, configuration: Configuration) -> Iterator[Problem]:
+    """What a configuration builds on is planned, is another one, and stands on its own."""
+    if configuration.cascade is None:
         return
-    lengths = [*_check_lengths(configuration)]
-    yield from lengths
-    if not lengths:
-        yield from _check_patch(configuration, axes[-n_dimensions:])
-    yield from _check_numbers(configuration)
-    yield from _check_names(configuration)
-    yield from _check_training(configuration)
-    yield from _check_augmentation(configuration)
-
-
-def _check_lengths(configuration: Configuration) -> Iterator[str]:
-    """Along axes and along stages; the other checks rely on these."""
-    topology, blocks = configuration.topology.value, configuration.blocks.value
-    n_stages, n_dimensions = topology.n_stages, configuration.n_dimensions
-    if n_stages < 2:
-        yield f"topology.strides has {n_stages} stage(s), but a U-Net needs at least 2."
-    per_axis: dict[str, Sequence[Any]] = {
-        "spacing_mm": configuration.spacing_mm.value,
-        "median_shape": configuration.median_shape.value,
-        "patch_size": configuration.patch_size.value,
-        **{f"topology.strides[{stage}]": strides for stage, strides in enumerate(topology.strides)},
-        **{f"topology.kernel_sizes[{stage}]": kernel for stage, kernel in enumerate(topology.kernel_sizes)},
-    }
-    per_stage: dict[str, tuple[Sequence[Any], int]] = {
-        "topology.kernel_sizes": (topology.kernel_sizes, n_stages),
-        "features": (configuration.features.value, n_stages),
-        "blocks.encoder": (blocks.encoder, n_stages),
-        "blocks.decoder": (blocks.decoder, n_stages - 1),
-    }
-    for place, values in per_axis.items():
-        if len(values) != n_dimensions:
-            yield f"{place} has {len(values)} value(s), but the configuration has {n_dimensions} axes."
-    for place, (values, wanted) in per_stage.items():
-        if len(values) != wanted:
-            yield f"{place} has {len(values)} value(s), but topology.strides has {n_stages} stages and needs {wanted}."
-
-
-def _check_patch(configuration: Configuration, axes: str) -> Iterator[str]:
-    topology, patch = configuration.topology.value, configuration.patch_size.value
-    if min(map(min, topology.strides)) < 1:
-        yield "topology.strides has a stride below 1. Use 1 where an axis keeps its size, or 2."
+    previous = configuration.cascade.previous.value
+    others = [other for other in plan.configurations if other != name]
+    if previous not in others:
+        near = did_you_mean(previous, others)
+        yield Problem("cascade.previous", f"is {previous}, but must be another planned configuration.{near}")
         return
-    for axis, (size, divisor) in enumerate(zip(patch, topology.divisor, strict=True)):
-        if size < 1 or size % divisor:
-            yield (
-                f"patch_size[{axis}] is {size}, but the strides along axis {axes[axis]} need a multiple of {divisor}. "
-                f"Nearest: {_nearest_multiples(size, divisor)}."
-            )
-    if any(stride != 1 for stride in topology.strides[0]):
-        yield f"topology.strides[0] is {_show(topology.strides[0])}, but the first stage has full resolution: write 1."
-    for stage, kernel in enumerate(topology.kernel_sizes):
-        if any(size < 1 or size % 2 == 0 for size in kernel):
-            yield f"topology.kernel_sizes[{stage}] is {_show(kernel)}, but kernels are odd. Use 1 or 3."
+    before = plan.configurations[previous]
+    if before.cascade is not None:
+        yield Problem("cascade.previous", f"is {previous}, which is a cascade itself. Build on {LOW}.")
+    if before.n_dimensions != configuration.n_dimensions:
+        yield Problem(
+            "cascade.previous",
+            f"is {previous} with {before.n_dimensions} axes, but {name} has {configuration.n_dimensions}. "
+            f"Build on {LOW}.",
+        )
 
 
-def _nearest_multiples(size: int, divisor: int) -> str:
-    below = size // divisor * divisor
-    return f"{below} or {below + divisor}" if below > 0 else str(divisor)
-
-
-def _check_numbers(configuration: Configuration) -> Iterator[str]:
-    blocks, resampling = configuration.blocks.value, configuration.resampling.value
-    if configuration.batch_size.value < 1:
-        yield f"batch_size is {configuration.batch_size.value}, but must be at least 1."
-    for place, values in (
-        ("spacing_mm", configuration.spacing_mm.value),
-        ("features", configuration.features.value),
-        ("blocks.encoder", blocks.encoder),
-        ("blocks.decoder", blocks.decoder),
-    ):
-        if any(value <= 0 for value in values):
-            yield f"{place} is {_show(values)}, but all of them must be positive."
-    if not 0 <= configuration.foreground_share.value <= 1:
-        yield f"foreground_share is {configuration.foreground_share.value}, but is a share from 0 to 1."
-    axes, all_axes = configuration.mirroring_axes.value, range(configuration.n_dimensions)
-    if len(set(axes)) != len(axes) or any(axis not in all_axes for axis in axes):
-        yield f"mirroring_axes is {_show(axes)}, but axes are {_show(all_axes)}, each once."
-    if resampling.separate_axis is not None and resampling.separate_axis not in all_axes:
-        yield f"resampling.separate_axis is {resampling.separate_axis}, but axes are {_show(all_axes)}."
-    for place in ("image_order", "segmentation_order", "logits_order", "separate_order"):
-        order = getattr(resampling, place)
-        if not 0 <= order <= MAX_SPLINE_ORDER:
-            yield f"resampling.{place} is {order}, but spline orders go from 0 to {MAX_SPLINE_ORDER}."
-
-
-def _check_names(configuration: Configuration) -> Iterator[str]:
-    optimizer = configuration.optimizer.value
-    yield from _check_name("network", configuration.network.value, blueprint.NETWORKS)
-    yield from _check_name("optimizer.name", optimizer.name, blueprint.OPTIMIZERS)
-    yield from _check_name("optimizer.schedule", optimizer.schedule, blueprint.SCHEDULES)
-    for term in configuration.loss.value.terms:
-        yield from _check_name("loss.terms", term, blueprint.LOSS_TERMS)
-
-
-def _check_training(configuration: Configuration) -> Iterator[str]:
-    optimizer, length, terms = configuration.optimizer.value, configuration.length.value, configuration.loss.value.terms
-    if not terms or any(weight < 0 for weight in terms.values()) or sum(terms.values()) <= 0:
-        yield f"loss.terms is {terms}, but needs a term of positive weight, and none of negative."
-    if optimizer.learning_rate <= 0:
-        yield f"optimizer.learning_rate is {optimizer.learning_rate}, but must be positive."
-    if optimizer.gradient_clip_norm <= 0:
-        yield f"optimizer.gradient_clip_norm is {optimizer.gradient_clip_norm}, but must be positive."
-    for place in ("momentum", "warmup_share", "ema_decay"):
-        value = getattr(optimizer, place)
-        if value is not None and not 0 <= value < 1:
-            yield f"optimizer.{place} is {value}, but must be at least 0 and below 1."
-    given = [value for value in (length.train_time_s, length.n_iterations) if value is not None]
-    if len(given) != 1:
-        yield "length needs either train_time_s or n_iterations, and not both."
-    if any(value <= 0 for value in given) or (length.iterations_per_epoch or 1) < 1:
-        yield "length must be positive."
-
-
-def _check_augmentation(configuration: Configuration) -> Iterator[str]:
-    augmentation = configuration.augmentation.value
-    for name in type(augmentation).model_fields:
-        transform = getattr(augmentation, name)
-        if not isinstance(transform, Transform):
-            continue
-        if not (0 <= transform.probability <= 1 and 0 <= transform.probability_per_channel <= 1):
-            yield f"augmentation.{name}: a probability is outside of 0 to 1."
-        if transform.range is not None and transform.range[0] > transform.range[1]:
-            yield f"augmentation.{name}.range is {_show(transform.range)}, but the lower end comes first."
-
-
-def _check_name(place: str, name: str, known: Sequence[str]) -> Iterator[str]:
-    if name not in known:
-        yield f"{place}: {name} is not known.{did_you_mean(name, known)}"
-
-
-def _show(values: Sequence[Any]) -> str:
-    return f"[{', '.join(map(str, values))}]"
+def _check_resolutions(plan: Plan) -> Iterator[Problem]:
+    """The low-resolution pass sees a coarser grid than full resolution, and finer along no axis."""
+    if FULL not in plan.configurations or LOW not in plan.configurations:
+        return
+    full, low = (plan.configurations[name].spacing_mm.value for name in (FULL, LOW))
+    ratios = [coarse / fine for coarse, fine in zip(low, full, strict=False) if fine > 0]
+    if ratios and (min(ratios) < 1 - TOLERANCE or max(ratios) < 1 + TOLERANCE):
+        yield Problem(
+            f"{LOW}.spacing_mm",
+            f"is {show(low)}, but must be coarser than the {show(full)} of {FULL}, and finer along no axis. "
+            f"Coarsen it, or delete {LOW} and 3d_cascade.",
+        )

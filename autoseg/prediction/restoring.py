@@ -2,7 +2,8 @@
 
 Source: Isensee et al., Nature Methods 2021; method part 5: resample the logits, then take the largest. Resampling is a
 matrix per axis, so any block of the result can be computed from the few network rows that its own matrix rows use. The
-result is made block by block: memory does not grow with the volume, and more labels mean smaller blocks.
+result is made block by block: memory does not grow with the volume, and more labels mean smaller blocks. The same
+matrices lead from a low-resolution network's grid to that of the cascade which builds on it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 
 from autoseg.data.labels import LABEL_DTYPE
 from autoseg.errors import UsageError
-from autoseg.planning.plan import Resampling
-from autoseg.preprocessing.preprocess import Placement
+from autoseg.planning.choices import Resampling
+from autoseg.preprocessing.preprocess import Axes3, Placement
 from autoseg.preprocessing.resampling import Matrices, apply_matrices, axis_orders, compute_matrices, find_band
 
 SLAB_BYTES = 2**28  # working memory of one block
@@ -46,8 +47,12 @@ class Member:
 
     def compute_matrices(self) -> Matrices:
         """The maps from the network grid to the crop, one per axis."""
-        orders = axis_orders(self.resampling.logits_order, self.placement.separate_axis, self.resampling.separate_order)
-        return compute_matrices(self.logits.shape[1:], self.placement.cropped_shape, orders)
+        return self.compute_matrices_to(self.placement.cropped_shape, self.placement.separate_axis)
+
+    def compute_matrices_to(self, shape: Axes3, separate_axis: int | None) -> Matrices:
+        """The maps from the network grid to another grid over the same crop, one per axis."""
+        orders = axis_orders(self.resampling.logits_order, separate_axis, self.resampling.separate_order)
+        return compute_matrices(self.logits.shape[1:], shape, orders)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,27 @@ def restore(members: Sequence[Member], *, keep_probabilities: bool = False, slab
         if probabilities is not None:
             probabilities[(slice(None), *rows)] = block
     return restored
+
+
+def segment_on_grid(
+    member: Member, shape: Axes3, *, separate_axis: int | None = None, slab_bytes: int = SLAB_BYTES
+) -> Array:
+    """The member's segmentation on the network grid of another configuration: what a cascade sees beside the image.
+
+    Args:
+        member: logits of the configuration before.
+        shape: voxels of the other network grid over the same crop, in axis order.
+        separate_axis: the axis between the two grids that is resampled apart, None for no such axis.
+        slab_bytes: working memory beside logits and result.
+
+    Returns:
+        int16 of `shape`: the label with the largest resampled logit, of equals the smaller.
+    """
+    matrices = member.compute_matrices_to(shape, separate_axis)
+    segmentation = np.empty(shape, dtype=LABEL_DTYPE)
+    for rows in split_into_blocks(shape, slab_bytes // (BYTES_PER_LOGIT * member.n_labels)):
+        segmentation[rows] = find_largest(_resample_block(member.logits, matrices, rows))
+    return segmentation
 
 
 def split_into_blocks(shape: Sequence[int], max_voxels: int) -> Iterator[Rows]:

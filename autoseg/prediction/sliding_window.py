@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from autoseg.errors import NumericalError
+from autoseg.networks.previous import join_previous
 from autoseg.prediction.mirroring import Network, predict_mirrored
 
 STEP = 0.5  # of the patch between windows, at most (borrowed from nnU-Net)
@@ -33,6 +34,7 @@ def predict_logits(
     *,
     patch_size: Sequence[int],
     n_labels: int,
+    previous: Array | None = None,
     step: float = STEP,
     mirroring_axes: Sequence[int] = (),
     device: str | torch.device = "cpu",
@@ -46,6 +48,7 @@ def predict_logits(
         image: float32 (C, Z, Y, X); padded with zeros on both sides where it is smaller than the patch.
         patch_size: three axes; two for networks that see one slice at a time.
         n_labels: K.
+        previous: integer (Z, Y, X), the previous segmentation of a cascade, whose networks see C + K - 1 channels.
         step: distance of windows, as a share of the patch.
         mirroring_axes: axes of the patch, counted from 0.
         device: where networks, windows and the sums live.
@@ -59,17 +62,20 @@ def predict_logits(
         NumericalError: a network's output is not finite.
     """
     patch = (1,) * (3 - len(patch_size)) + tuple(patch_size)
-    padded, inside = pad_to_patch(image, patch)
+    padded, inside = pad_to_patch(image.astype(np.float32, copy=False), patch)
     starts = list(product(*compute_window_starts(padded.shape[1:], patch, step)))
     batch_length = windows_per_batch or max(1, VOXELS_PER_BATCH // math.prod(patch))
     importance = torch.from_numpy(compute_importance(patch)).to(device)
     source = torch.from_numpy(padded)
+    before = None if previous is None else torch.from_numpy(pad_to_patch(previous[None], patch)[0])
     total = torch.zeros((n_labels, *padded.shape[1:]), dtype=torch.float32, device=device)
     weight = torch.zeros(padded.shape[1:], dtype=torch.float32, device=device)
     n_done = 0
     with torch.inference_mode():
         for some in _split(starts, batch_length):
-            windows = torch.stack([source[(slice(None), *_window(start, patch))] for start in some]).to(device)
+            windows = _cut(source, some, patch).to(device)
+            if before is not None:
+                windows = join_previous(windows, _cut(before, some, patch)[:, 0].to(device), n_labels)
             logits = _predict_batch(networks, windows, len(patch_size), mirroring_axes)
             _check_finite(logits, some)
             for start, window_logits in zip(some, logits, strict=True):
@@ -104,11 +110,11 @@ def compute_importance(patch: Sequence[int]) -> Array:
 
 
 def pad_to_patch(image: Array, patch: Sequence[int]) -> tuple[Array, tuple[slice, ...]]:
-    """Pad with zeros, the odd voxel behind, until the image holds a patch; return it and where the image lies in it."""
+    """Pad with zeros, the odd voxel behind, until the image (C, Z, Y, X) holds a patch; return where it lies in it."""
     missing = [max(0, n - size) for n, size in zip(patch, image.shape[1:], strict=True)]
     inside = tuple(slice(n // 2, n // 2 + size) for n, size in zip(missing, image.shape[1:], strict=True))
     padded = np.pad(image, [(0, 0), *((n // 2, n - n // 2) for n in missing)])
-    return np.ascontiguousarray(padded, dtype=np.float32), inside
+    return np.ascontiguousarray(padded), inside
 
 
 def _axis_starts(size: int, patch: int, step: float) -> Starts:
@@ -119,6 +125,11 @@ def _axis_starts(size: int, patch: int, step: float) -> Starts:
 
 def _window(start: Sequence[int], patch: Sequence[int]) -> tuple[slice, ...]:
     return tuple(slice(a, a + n) for a, n in zip(start, patch, strict=True))
+
+
+def _cut(volume: Tensor, starts: Sequence[Starts], patch: Sequence[int]) -> Tensor:
+    """Windows (B, C, *patch) of a volume (C, Z, Y, X)."""
+    return torch.stack([volume[(slice(None), *_window(start, patch))] for start in starts])
 
 
 def _split(starts: Sequence[Starts], length: int) -> Iterator[list[Starts]]:

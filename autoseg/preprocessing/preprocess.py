@@ -117,7 +117,8 @@ def prepare(aligned: Aligned, configuration: Configuration) -> Prepared:
             labels, shape, methods.segmentation_order, separate_axis=axis, separate_order=methods.separate_order
         )
     placement = aligned.placement.model_copy(update={"network_shape": shape, "separate_axis": axis})
-    return Prepared(image, labels, _target_spacing(aligned.spacing_mm, configuration.spacing_mm.value), placement)
+    spacing_mm = compute_network_spacing(aligned.spacing_mm, configuration.spacing_mm.value)
+    return Prepared(image, labels, spacing_mm, placement)
 
 
 def compute_network_shape(shape: Axes3, spacing_mm: Spacing3, target_mm: Sequence[float]) -> Axes3:
@@ -127,7 +128,7 @@ def compute_network_shape(shape: Axes3, spacing_mm: Spacing3, target_mm: Sequenc
         shape, spacing_mm: of the crop, in axis order.
         target_mm: three spacings, or two for a 2D configuration, whose first axis keeps its voxels.
     """
-    targets = _target_spacing(spacing_mm, target_mm)
+    targets = compute_network_spacing(spacing_mm, target_mm)
     first, second, third = (
         max(1, round(own / target * n)) for n, own, target in zip(shape, spacing_mm, targets, strict=True)
     )
@@ -147,7 +148,8 @@ def choose_separate_axis(spacing_mm: Spacing3, planned: int | None) -> int | Non
     return axes[0] if len(axes) == 1 else None
 
 
-def _target_spacing(spacing_mm: Spacing3, target_mm: Sequence[float]) -> Spacing3:
+def compute_network_spacing(spacing_mm: Spacing3, target_mm: Sequence[float]) -> Spacing3:
+    """mm per voxel of the network grid: the target; of a 2D configuration, the case's own along the first axis."""
     first, second, third = (*spacing_mm[: 3 - len(target_mm)], *target_mm)
     return (first, second, third)
 

@@ -1,25 +1,20 @@
 """Where does a preprocessed case lie, so that training reads a random patch without reading the case?
 
-Four files per case: `CASE.image.b2nd` and `CASE.segmentation.b2nd` (blosc2, compressed in small blocks: a patch
-decompresses only the blocks it touches), `CASE.locations.npy` (where each label lies) and, written last,
-`CASE.json`. Without a valid `CASE.json` the case is not there, whatever else lies in the folder.
-
-LZ4 at level 5: of a CT (one case of SarcomaCT) a patch of 40x128x128 is read in 1.6 ms, at 82% of the size of float32;
-Zstandard at level 1 needs 4.6 ms, at 74% (2-core machine, one thread, memory-mapped).
+Four files per case: `CASE.image.b2nd` and `CASE.segmentation.b2nd` (see `arrays`), `CASE.locations.npy` (where each
+label lies) and, written last, `CASE.json`. Without a valid `CASE.json` the case is not there, whatever else lies in the
+folder.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import blosc2
 import numpy as np
 
 from autoseg.data.labels import IGNORED, LABEL_DTYPE
 from autoseg.errors import AutosegError, DatasetError, WorkspaceError
+from autoseg.preprocessing.arrays import Array, choose_type, open_array, read_box, write_array
 from autoseg.preprocessing.preprocess import Placement, Prepared
 from autoseg.preprocessing.resampling import find_label_boxes
 from autoseg.serialization import Record, digest, parse_record, read_json, replacing, write_json
@@ -27,12 +22,6 @@ from autoseg.serialization import Record, digest, parse_record, read_json, repla
 FORMAT = 1
 ENDINGS = (".image.b2nd", ".segmentation.b2nd", ".locations.npy", ".json")  # the files of a case
 LOCATIONS_PER_LABEL = 10_000  # enough to start patches anywhere in a label (borrowed from nnU-Net)
-BLOCK = (16, 32, 32)  # 64 KiB of float32: fits the cache of a core
-BLOCK_2D = (1, 64, 64)
-SLICES_PER_CHUNK_2D = 8  # a chunk per slice would make writing four times slower
-PADDING_LABEL = 0  # outside a case is background
-
-Array = np.ndarray
 
 
 class StoredFacts(Record):
@@ -68,8 +57,8 @@ class StoredCase:
 
     def __init__(self, folder: Path, facts: StoredFacts) -> None:
         self.facts = facts
-        self.image = _open(folder / f"{facts.id}.image.b2nd")
-        self.segmentation = _open(folder / f"{facts.id}.segmentation.b2nd")
+        self.image = open_array(folder / f"{facts.id}.image.b2nd")
+        self.segmentation = open_array(folder / f"{facts.id}.segmentation.b2nd")
         self.locations = _split_locations(np.load(folder / f"{facts.id}.locations.npy", mmap_mode="r"))
 
     @property
@@ -95,14 +84,8 @@ class StoredCase:
             image float32 (C, *shape) and segmentation int16 (*shape). Beyond the case the image is 0 and the
             segmentation background: nnU-Net marks these voxels with -1 and then treats them as background.
         """
-        inside = tuple(_clip(a, n, size) for a, n, size in zip(start, shape, self.shape, strict=True))
-        target = tuple(slice(part.start - a, part.stop - a) for part, a in zip(inside, start, strict=True))
-        image = np.zeros((self.facts.n_channels, *shape), dtype=np.float32)
-        segmentation = np.full(tuple(shape), PADDING_LABEL, dtype=LABEL_DTYPE)
-        if all(part.start < part.stop for part in inside):
-            image[(slice(None), *target)] = self.image[(slice(None), *inside)]
-            segmentation[target] = self.segmentation[inside]
-        return image, segmentation
+        segmentation = read_box(self.segmentation, start, shape).astype(LABEL_DTYPE, copy=False)
+        return read_box(self.image, start, shape), segmentation
 
 
 def write_case(
@@ -123,9 +106,9 @@ def write_case(
     if prepared.segmentation is None:
         raise DatasetError(f"{case_id}: has no segmentation to train on. Store annotated cases only.")
     (folder / f"{case_id}.json").unlink(missing_ok=True)
-    segmentation = prepared.segmentation.astype(_smallest_type(prepared.segmentation))
-    _write_array(folder / f"{case_id}.image.b2nd", prepared.image.astype(np.float32, copy=False), patch_size)
-    _write_array(folder / f"{case_id}.segmentation.b2nd", segmentation, patch_size)
+    segmentation = prepared.segmentation.astype(choose_type(prepared.segmentation))
+    write_array(folder / f"{case_id}.image.b2nd", prepared.image.astype(np.float32, copy=False), patch_size)
+    write_array(folder / f"{case_id}.segmentation.b2nd", segmentation, patch_size)
     with replacing(folder / f"{case_id}.locations.npy") as temporary:
         np.save(temporary, sample_locations(segmentation, seed=int(digest(case_id), 16)))
     write_json(folder / f"{case_id}.json", _describe(case_id, prepared, source))
@@ -171,55 +154,11 @@ def sample_locations(segmentation: Array, *, seed: int, limit: int = LOCATIONS_P
     return np.concatenate(drawn)
 
 
-def choose_chunks(shape: Sequence[int], patch_size: Sequence[int] | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Chunks about as large as a patch, in whole blocks; blocks are what is decompressed at once.
-
-    Args:
-        shape: of the array; its last three axes are spatial, a leading one holds channels, which stay apart.
-        patch_size: three axes, two for 2D, None for the whole case.
-
-    Returns:
-        shapes of a chunk and of a block.
-    """
-    spatial = shape[-3:]
-    is_flat = patch_size is not None and (len(patch_size) == 2 or patch_size[0] == 1)
-    patch = (*(SLICES_PER_CHUNK_2D,) * is_flat, *patch_size[-2 if is_flat else -3 :]) if patch_size else spatial
-    block = tuple(min(n, size) for n, size in zip(BLOCK_2D if is_flat else BLOCK, spatial, strict=True))
-    chunk = tuple(min(size, math.ceil(n / step) * step) for n, step, size in zip(patch, block, spatial, strict=True))
-    leading = (1,) * (len(shape) - 3)
-    return (*leading, *chunk), (*leading, *block)
-
-
-def _write_array(path: Path, array: Array, patch_size: Sequence[int] | None) -> None:
-    chunks, blocks = choose_chunks(array.shape, patch_size)
-    parameters = {"codec": blosc2.Codec.LZ4, "clevel": 5, "typesize": array.dtype.itemsize, "nthreads": 1}
-    with replacing(path) as temporary:
-        contiguous = np.ascontiguousarray(array)
-        blosc2.asarray(contiguous, urlpath=str(temporary), chunks=chunks, blocks=blocks, cparams=parameters)
-
-
-def _open(path: Path) -> Any:
-    """A lazily read array; one thread, because training has workers of its own."""
-    if not path.is_file():
-        raise WorkspaceError(f"{path}: is missing beside its json. Run autoseg preprocess.")
-    return blosc2.open(str(path), mode="r", mmap_mode="r", dparams={"nthreads": 1})
-
-
-def _clip(start: int, length: int, size: int) -> slice:
-    """The part of an interval that lies in 0..size, empty if none does."""
-    first = min(max(0, start), size)
-    return slice(first, max(first, min(start + length, size)))
-
-
 def _split_locations(locations: Array) -> dict[int, Array]:
     """The rows of each label, which lie together; views, so that nothing is read yet."""
     labels, n_rows = np.unique(locations[:, 0], return_counts=True)
     ends = np.cumsum(n_rows)
     return {int(label): locations[end - n : end, 1:] for label, n, end in zip(labels, n_rows, ends, strict=True)}
-
-
-def _smallest_type(segmentation: Array) -> type[np.signedinteger[Any]]:
-    return np.int8 if int(segmentation.max()) <= np.iinfo(np.int8).max else np.int16
 
 
 def _describe(case_id: str, prepared: Prepared, source: str) -> StoredFacts:

@@ -26,7 +26,7 @@ from batchgenerators.augmentations.noise_augmentations import augment_gaussian_b
 from batchgenerators.augmentations.resample_augmentations import augment_linear_downsampling_scipy
 
 from autoseg.data.labels import LABEL_DTYPE
-from autoseg.planning.plan import Augmentation, Transform
+from autoseg.planning.choices import Augmentation, Transform
 from autoseg.training.turning import Image, Segmentation, Shape, Turn, turn_patch
 
 LOW_RESOLUTION_ORDER = 1
@@ -87,13 +87,13 @@ def augment(
 
     Args:
         image: float32 (C, *source): patch plus margin.
-        segmentation: integer (*source) with labels and `IGNORED`.
+        segmentation: integer (..., *source) with labels and `IGNORED`; leading axes hold several maps of one patch.
         augmentation: the ranges that strengths are drawn from.
         variation: what to do.
         patch_size: shape of the result.
 
     Returns:
-        New arrays: float32 (C, *patch) and int16 (*patch).
+        New arrays: float32 (C, *patch) and int16 (..., *patch).
     """
     if variation.turn.moves:
         image, segmentation = turn_patch(image, segmentation, variation.turn, patch_size)
@@ -104,7 +104,7 @@ def augment(
         with _global_randomness(seed):
             image = INTENSITY_TRANSFORMS[name](image, getattr(augmentation, name), still_axes)
     image = np.flip(image, tuple(axis + 1 for axis in variation.mirrored_axes))
-    segmentation = np.flip(segmentation, variation.mirrored_axes)
+    segmentation = np.flip(segmentation, tuple(axis - len(patch_size) for axis in variation.mirrored_axes))
     return np.array(image, dtype=np.float32, order="C"), np.array(segmentation, dtype=LABEL_DTYPE, order="C")
 
 

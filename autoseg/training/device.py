@@ -1,18 +1,26 @@
-"""Which device torch computes on, and what it holds."""
+"""Which device torch computes on, what it is given, and what it holds."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import resource
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from autoseg.errors import ResourceError, UsageError
+from autoseg.networks.previous import join_previous
 from autoseg.planning.devices import BYTES_PER_GB, DEVICES
 from autoseg.serialization import did_you_mean
+from autoseg.training.batches import Batch
 
+STATUS = Path("/proc/self/status")  # Linux: VmHWM is the peak of this process, ru_maxrss that of its parent if higher
+CLEAR_REFERENCES, CLEAR_PEAK = Path("/proc/self/clear_refs"), "5"  # Linux: the peak of the resident set starts anew
 OUT_OF_MEMORY = ("out of memory", "allocate memory")  # what torch says of GPUs, and of the CPU
 
 
@@ -36,10 +44,40 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def computes_in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether training in this precision of a plan means bfloat16 on this device; full precision otherwise."""
+    return precision == "bfloat16" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+
+def move_input(batch: Batch, n_labels: int, device: torch.device) -> Tensor:
+    """What a network sees of a batch, on the device: float32 (B, C, *patch), previous segmentation included."""
+    image = torch.from_numpy(batch.image).to(device, non_blocking=True)
+    if batch.previous is None:
+        return image
+    return join_previous(image, torch.from_numpy(batch.previous).to(device, non_blocking=True), n_labels)
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Let the next peak be measured from what is held now, where the system can: on CUDA and on Linux.
+
+    What earlier work left is given back first, so that it does not count.
+    """
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError, AttributeError):  # the C library of other systems knows no such call
+        ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError):
+        CLEAR_REFERENCES.write_text(CLEAR_PEAK)
+
+
 def measure_peak_memory_gb(device: torch.device) -> float:
     """Peak memory so far: allocated on a GPU, resident in the process elsewhere."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / BYTES_PER_GB
+    with suppress(OSError, StopIteration):
+        line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / BYTES_PER_GB
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / BYTES_PER_GB
 

@@ -22,7 +22,7 @@ class Epoch(Record):
             where neither reference nor prediction has the label.
         iteration_s: mean seconds per training iteration.
         waiting_share: share of the epoch's time that training waited for data.
-        memory_gb: peak memory of the process, or of the device where there is one.
+        memory_gb: peak memory of the process, or of the device where there is one, since training began or continued.
     """
 
     epoch: int

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
-from autoseg.errors import NumericalError, WorkspaceError
+from autoseg.errors import NumericalError
 from autoseg.networks.checkpoint import Checkpoint, write_checkpoint
 from autoseg.planning.plan import Configuration
 from autoseg.serialization import to_plain
-from autoseg.training.batches import Batch, BatchStream
-from autoseg.training.device import explaining_out_of_memory, measure_peak_memory_gb
+from autoseg.training.batches import Batch
+from autoseg.training.continuing import describe_job, holding, refuse_other_job
+from autoseg.training.device import (
+    computes_in_bfloat16,
+    explaining_out_of_memory,
+    forget_peak_memory,
+    measure_peak_memory_gb,
+    move_input,
+)
 from autoseg.training.history import Epoch, append_epoch, cut_history
 from autoseg.training.interrupting import Interruption, waiting_for_the_iteration
 from autoseg.training.job import TrainingJob, make_training_batches, make_validation_batches
 from autoseg.training.losses import compute_loss
 from autoseg.training.schedule import count_epochs, is_epoch_over, learning_rate_at, share_spent
 from autoseg.training.state import TrainingState, read_state, start_state, update_average, write_state
+from autoseg.training.streaming import BatchStream
 from autoseg.training.validating import measure_patch_dice
 
 N_BATCHES_AHEAD = 4
@@ -64,6 +69,7 @@ def train(
         KeyboardInterrupt: somebody interrupted; the state is saved as it was after the last iteration.
     """
     with holding(job.lock), explaining_out_of_memory(_describe_holding(job.settings)):
+        forget_peak_memory(job.device)
         state = _start_or_resume(job)
         checks = make_validation_batches(job)
         stream = BatchStream(
@@ -144,10 +150,11 @@ def _run_iteration(job: TrainingJob, state: TrainingState, batch: Batch) -> tupl
     rate = learning_rate_at(share_spent_by(job, state), settings)
     for group in state.optimizer.param_groups:
         group["lr"] = rate
-    image = torch.from_numpy(batch.image).to(job.device, non_blocking=True)
+    image = move_input(batch, job.plan.labels.n_labels, job.device)
     target = torch.from_numpy(batch.segmentation).to(job.device, non_blocking=True).long()
     state.network.train()
-    with torch.autocast(job.device.type, torch.bfloat16, enabled=computes_in_bfloat16(job.device)):
+    is_mixed = computes_in_bfloat16(job.settings.precision.value, job.device)
+    with torch.autocast(job.device.type, torch.bfloat16, enabled=is_mixed):
         levels = state.network(image)
     loss, terms = compute_loss(levels, target, job.settings.loss.value, batch_dice=job.settings.batch_dice.value)
     shown = float(loss.detach())
@@ -162,11 +169,6 @@ def _run_iteration(job: TrainingJob, state: TrainingState, batch: Batch) -> tupl
     state.iteration += 1
     update_average(state, settings.ema_decay)
     return rate, shown, terms
-
-
-def computes_in_bfloat16(device: torch.device) -> bool:
-    """Half the memory and twice the speed where the GPU computes in bfloat16; full precision elsewhere."""
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
 
 
 def _describe_bad_loss(state: TrainingState, batch: Batch, value: float, *, what: str = "loss") -> str:
@@ -191,33 +193,13 @@ def _start_or_resume(job: TrainingJob) -> TrainingState:
     )
     if job.resume.is_file():
         content = read_state(job.resume, state)
-        _refuse_other_job(job, content)
+        refuse_other_job(job, content)
     cut_history(job.history, state.epoch)
     return state
 
 
-def _describe_job(job: TrainingJob) -> dict[str, Any]:
-    """What a run must share with the run that it continues."""
-    return {
-        "training_digest": job.plan.training_digest(job.configuration),
-        "train_ids": sorted(job.train_ids),
-        "length": to_plain(job.length),
-        "seed": job.seed,
-    }
-
-
-def _refuse_other_job(job: TrainingJob, begun: dict[str, Any]) -> None:
-    other = [name for name, value in _describe_job(job).items() if begun.get(name) != value]
-    if other:
-        words = {"training_digest": "plan or data", "train_ids": "split", "length": "length", "seed": "seed"}
-        raise WorkspaceError(
-            f"{job.resume}: was begun with another {' and '.join(words[name] for name in other)} (length then: "
-            f"{begun.get('length')}, seed: {begun.get('seed')}). Ask for the same, or start over with --restart."
-        )
-
-
 def _save(job: TrainingJob, state: TrainingState) -> None:
-    write_state(job.resume, state, _describe_job(job))
+    write_state(job.resume, state, describe_job(job))
 
 
 def _finish(job: TrainingJob, state: TrainingState) -> Checkpoint:
@@ -230,22 +212,9 @@ def _finish(job: TrainingJob, state: TrainingState) -> Checkpoint:
         "torch": torch.__version__,
         "train_ids": list(job.train_ids),
         "validation_ids": list(job.validation_ids),
+        "previous": job.previous_sources,
     }
     checkpoint = Checkpoint(state.average.state_dict(), job.plan, job.configuration, job.fold, facts)
     write_checkpoint(job.checkpoint, checkpoint)
     job.resume.unlink(missing_ok=True)
     return checkpoint
-
-
-@contextmanager
-def holding(lock: Path) -> Iterator[None]:
-    """Refuse a second process on the same fold; the lock ends with the process, however that ends."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    holder = FileLock(lock)
-    try:
-        with holder.acquire(timeout=0):
-            yield
-    except Timeout:
-        raise WorkspaceError(
-            f"{lock.parent}: another process is training this fold. Wait for it, or stop it."
-        ) from None

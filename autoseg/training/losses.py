@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from autoseg.data.labels import IGNORED
 from autoseg.errors import PlanError
-from autoseg.planning.plan import Loss
+from autoseg.planning.choices import Loss
 from autoseg.serialization import did_you_mean
 
 SMOOTH = 1e-5  # keeps the Dice of an empty label defined; published value

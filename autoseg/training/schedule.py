@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from autoseg.errors import PlanError
 from autoseg.planning.blueprint import ITERATIONS_PER_EPOCH
-from autoseg.planning.plan import Length, Optimizer
+from autoseg.planning.choices import Length, Optimizer
 from autoseg.serialization import did_you_mean
 
 POLYNOMIAL_EXPONENT = 0.9

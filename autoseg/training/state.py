@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from autoseg.errors import PlanError, WorkspaceError
 from autoseg.networks.build import build_network, place_network
 from autoseg.networks.checkpoint import read_tensors, write_tensors
-from autoseg.planning.plan import Configuration, Optimizer
+from autoseg.planning.choices import Optimizer
+from autoseg.planning.plan import Configuration
 from autoseg.serialization import did_you_mean
 
 EMA_WARMUP = 10.0  # averaging forgets the first iterations quickly: decay = min(decay, (1 + i) / (10 + i))
@@ -68,13 +69,21 @@ OPTIMIZERS: dict[str, Callable[[Iterable[nn.Parameter], Optimizer], torch.optim.
 def start_state(
     configuration: Configuration, *, n_channels: int, n_labels: int, device: torch.device, seed: int
 ) -> TrainingState:
-    """Fresh weights drawn from `seed`, on the device, with the optimiser of the plan."""
+    """Fresh weights drawn from `seed`, on the device, with the optimiser of the plan.
+
+    Args:
+        configuration: what to build.
+        n_channels, n_labels: of the dataset; a cascade's network has a channel more per foreground label.
+        device: where.
+        seed: of the weights.
+    """
     settings = configuration.optimizer.value
+    n_inputs = configuration.count_input_channels(n_channels, n_labels)
     if settings.name not in OPTIMIZERS:
         raise PlanError(f"optimizer.name: {settings.name} is not known.{did_you_mean(settings.name, OPTIMIZERS)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = place_network(build_network(configuration, n_channels, n_labels), device)
+        network = place_network(build_network(configuration, n_inputs, n_labels), device)
     average = copy.deepcopy(network) if settings.ema_decay is not None else network
     return TrainingState(network, average, OPTIMIZERS[settings.name](network.parameters(), settings))
 

@@ -73,12 +73,12 @@ def turn_patch(image: Image, segmentation: Segmentation, turn: Turn, patch_size:
 
     Args:
         image: float32 (C, *source), the patch and at least `compute_margin` around it.
-        segmentation: integer (*source). What lies outside of it is background.
+        segmentation: integer (..., *source). What lies outside of it is background.
         turn: what to do.
         patch_size: shape of the result.
 
     Returns:
-        float32 (C, *patch), interpolated with `IMAGE_ORDER`, and integer (*patch), see `interpolate_labels`.
+        float32 (C, *patch), interpolated with `IMAGE_ORDER`, and integer (..., *patch), see `interpolate_labels`.
     """
     matrix = compute_matrix(turn)
     target, source = patch_size[-len(matrix) :], segmentation.shape[-len(matrix) :]
@@ -88,7 +88,8 @@ def turn_patch(image: Image, segmentation: Segmentation, turn: Turn, patch_size:
     points = np.tensordot(matrix.astype(np.float32), np.indices(target, dtype=np.float32), axes=1)
     points = points.reshape(len(target), -1) + offset.astype(np.float32)[:, None]
     labels = interpolate_labels(segmentation.reshape(-1, *source), points)
-    return np.stack(moved).reshape(len(image), *patch_size), labels.reshape(patch_size)
+    leading = segmentation.shape[: segmentation.ndim - len(patch_size)]
+    return np.stack(moved).reshape(len(image), *patch_size), labels.reshape(*leading, *patch_size)
 
 
 def interpolate_labels(parts: Segmentation, points: np.ndarray) -> Segmentation:

@@ -12,6 +12,7 @@ from torch import nn
 
 from autoseg.data.labels import IGNORED, Labels
 from autoseg.training.batches import Batch
+from autoseg.training.device import move_input
 
 
 @torch.inference_mode()
@@ -23,7 +24,7 @@ def measure_patch_dice(
     overlap = torch.zeros(labels.n_labels, dtype=torch.int64)
     total = torch.zeros(labels.n_labels, dtype=torch.int64)
     for batch in batches:
-        predicted = network(torch.from_numpy(batch.image).to(device)).argmax(1).cpu()
+        predicted = network(move_input(batch, labels.n_labels, device)).argmax(1).cpu()
         target = torch.from_numpy(batch.segmentation).long()
         supervised = target != IGNORED
         predicted, target = predicted[supervised], target[supervised]

@@ -17,7 +17,7 @@ from autoseg.pipeline.project import Project
 from autoseg.planning.plan import Plan
 
 COMMANDS = (
-    *("demo", "check", "fingerprint", "plan", "explain", "preprocess"),
+    *("demo", "check", "fingerprint", "probe", "plan", "explain", "schema", "preprocess"),
     *("train", "select", "predict-ensemble", "evaluate", "benchmark"),
 )
 
@@ -87,7 +87,10 @@ def test_plan_writes_a_file_and_prints_json(
     [
         (["explain", "{phantom}", "3d_fullres.ptch_size"], "Did you mean 3d_fullres.patch_size?"),
         (["train", "{phantom}", "--fold", "7"], "--fold 7: the splits have folds 0 to 4"),
-        (["train", "{phantom}", "--configuration", "3d_lowres"], "The plan has no configuration 3d_lowres."),
+        (
+            ["train", "{phantom}", "--configuration", "3d_cascade_fullres"],
+            "no configuration 3d_cascade_fullres.",
+        ),
         (["train", "{phantom}", "--train-time", "5m", "--epochs", "3"], "each set the length of training"),
         (["benchmark", "{phantom}", "--methods", "unet,residual_unit"], "Did you mean residual_unet?"),
         (["plan", "{phantom}/nowhere"], "there is no such folder"),

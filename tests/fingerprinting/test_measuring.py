@@ -15,7 +15,7 @@ from autoseg.data.labels import IGNORED, Labels
 from autoseg.data.layouts import read_dataset
 from autoseg.data.phantom import write_phantom_dataset
 from autoseg.fingerprinting import measuring
-from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.fingerprinting.fingerprint import FORMAT, Fingerprint
 from autoseg.fingerprinting.measuring import QUANTILE_LEVELS, measure_case, measure_fingerprint
 from autoseg.serialization import dump_json
 
@@ -57,6 +57,8 @@ def test_facts_of_a_case(loaded: LoadedCase) -> None:
     assert (facts.shape, facts.shape_after_cropping, facts.spacing_mm) == ((6, 9, 12), (2, 4, 8), (7.5, 1.25, 0.5))
     assert facts.share_after_cropping == pytest.approx(64 / 648)
     assert facts.label_voxels == ((loaded.segmentation == 1).sum(), (loaded.segmentation == 2).sum())
+    assert [pieces.n > 0 for pieces in facts.label_components] == [True, True]
+    np.testing.assert_allclose(facts.label_centres[1], np.argwhere(loaded.segmentation == 2).mean(axis=0), rtol=1e-5)
     assert facts.channel_ranges[1] == pytest.approx((loaded.image[1].min(), loaded.image[1].max()), rel=1e-5)
     assert (facts.orientation, facts.dtype, facts.files) == ("LPS", "int16", {"0 a.nii.gz": "0123"})
 
@@ -128,6 +130,22 @@ def test_only_what_changed_is_measured_again(phantom: Dataset, monkeypatch: pyte
     assert updated == measure_fingerprint(remaining)
 
 
+def test_an_added_case_alone_is_measured(phantom: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = phantom.model_copy(update={"cases": phantom.cases[1:]})
+    first = measure_fingerprint(fewer)
+    read: list[str] = []
+    monkeypatch.setattr(measuring, "read_case", lambda case, **rest: read.append(case.id) or read_case(case, **rest))
+    measure_fingerprint(phantom, known=first)
+    assert read == [phantom.cases[0].id]
+
+
+def test_facts_of_another_format_are_not_reused(phantom: Dataset) -> None:
+    first = measure_fingerprint(phantom)
+    bare = [facts.model_copy(update={"label_centres": ()}) for facts in first.cases]
+    old = first.model_copy(update={"autoseg_fingerprint": FORMAT - 1, "cases": tuple(bare)})
+    assert measure_fingerprint(phantom, known=old) == first
+
+
 def test_channels_in_another_order_are_measured_again(phantom: Dataset, tmp_path: Path) -> None:
     case = phantom.cases[0]
     image, geometry = read_image(case.images)
@@ -159,6 +177,12 @@ def test_pictures_have_one_slice_and_the_flat_spacing(shared_data: Path) -> None
 def test_the_hippocampus_has_two_intensity_scales(shared_data: Path) -> None:
     fingerprint = measure_fingerprint(read_dataset(shared_data / "Dataset004_Hippocampus"))
     np.testing.assert_array_equal(np.median(fingerprint.shapes_after_cropping, axis=0), [36, 50, 35])
-    (warning,) = fingerprint.warnings
-    assert "hippocampus_044" in warning
-    assert "42 more: foreground intensities of MRI span" in warning
+    assert fingerprint.side_pairs == ()
+    dtypes, scales = fingerprint.warnings
+    assert dtypes.message.endswith(
+        "38 more: pixels are stored as uint8, but those of 165 of 208 cases as float32. Were they converted, and the "
+        "intensities changed with it?"
+    )
+    assert (scales.kind, len(scales.cases)) == ("intensity_scale", 47)
+    assert "hippocampus_044" in scales.message
+    assert "42 more: foreground intensities of MRI span" in scales.message

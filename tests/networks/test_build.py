@@ -7,7 +7,7 @@ import torch
 
 from autoseg.errors import PlanError
 from autoseg.networks.build import NETWORKS, build_network, place_network
-from autoseg.pipeline.preparing import ensure_plan
+from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.project import Project
 from autoseg.planning.blueprint import NETWORKS as KNOWN_TO_PLANS
 from autoseg.planning.planner import replace_network
@@ -20,7 +20,7 @@ def test_plans_and_networks_know_the_same_names() -> None:
 @pytest.mark.parametrize("configuration", ["2d", "3d_fullres"])
 @pytest.mark.parametrize("network", sorted(NETWORKS))
 def test_every_network_takes_every_patch(trained: Project, configuration: str, network: str) -> None:
-    settings = replace_network(ensure_plan(trained).find_configuration(configuration), network)
+    settings = replace_network(ensure_plan(trained), configuration, network).configurations[configuration]
     built = place_network(build_network(settings, 2, 5), torch.device("cpu")).eval()
     with torch.inference_mode():
         assert built(torch.zeros(1, 2, *settings.patch_size.value)).shape == (1, 5, *settings.patch_size.value)

@@ -10,7 +10,7 @@ from torch import nn
 
 from autoseg.networks.blocks import ResidualBlock, normalize_instances
 from autoseg.networks.unet import UNet
-from autoseg.planning.plan import Blocks, Topology
+from autoseg.planning.choices import Blocks, Topology
 
 ANISOTROPIC = Topology(
     strides=((1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 2, 1)), kernel_sizes=((1, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3))
@@ -64,3 +64,11 @@ def test_a_residual_block_of_zeros_passes_its_input_on() -> None:
     nn.init.zeros_(block.second[1].weight)
     x = torch.rand(1, 3, 2, 6, 4)
     assert torch.allclose(block(x), x)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_network_of_one_stage_has_one_head_on_it(residual: bool) -> None:
+    network = make_unet(Topology(strides=((1, 1, 1),), kernel_sizes=((1, 3, 3),)), residual=residual)
+    assert [tuple(level.shape) for level in network.train()(torch.zeros(1, 2, 3, 5, 7))] == [(1, 3, 3, 5, 7)]
+    assert network.eval()(torch.zeros(1, 2, 3, 5, 7)).shape == (1, 3, 3, 5, 7)
+    assert len(network.heads) == 1

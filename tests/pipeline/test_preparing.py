@@ -7,18 +7,11 @@ from pathlib import Path
 import pytest
 
 from autoseg.errors import PlanError, WorkspaceError
-from autoseg.pipeline.preparing import (
-    ensure_fingerprint,
-    ensure_plan,
-    ensure_preprocessed,
-    ensure_splits,
-    estimate_stored_bytes,
-    merge_wishes,
-    renew_plan,
-)
+from autoseg.pipeline.planning import ensure_fingerprint, ensure_plan, merge_wishes, renew_plan
+from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits, estimate_stored_bytes
 from autoseg.pipeline.project import Project, open_project
 from autoseg.planning.devices import DeviceFacts
-from autoseg.planning.plan import Wishes
+from autoseg.planning.wishes import Wishes
 from autoseg.preprocessing.store import open_case
 from autoseg.serialization import read_json, write_json
 

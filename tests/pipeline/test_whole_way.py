@@ -16,15 +16,16 @@ import torch
 from autoseg.data.image_io import read_header, read_image, read_segmentation, write_volume
 from autoseg.errors import NumericalError, UsageError, WorkspaceError
 from autoseg.networks.checkpoint import read_checkpoint
-from autoseg.pipeline.benchmarking import compare_methods
 from autoseg.pipeline.folds import FoldOrder, train_fold
 from autoseg.pipeline.model import load_model
+from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.predicting import predict_images
-from autoseg.pipeline.preparing import ensure_plan, ensure_preprocessed, ensure_splits
+from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.selecting import ensure_selection, read_selection
 from autoseg.pipeline.training import TrainingWishes, train_folds
-from autoseg.planning.plan import Length, Wishes
+from autoseg.planning.choices import Length
+from autoseg.planning.wishes import Wishes
 from autoseg.training import loop
 from autoseg.training.history import read_history
 from autoseg.training.job import TrainingJob
@@ -165,15 +166,6 @@ def test_restarting_keeps_the_run_before(phantom: Path, trained: Project, tmp_pa
     old = project.workspace.trained("2d") / "fold_0.old1"
     assert read_history(old / "history.jsonl")[-1].iteration == 3
     assert read_history(project.workspace.run("2d", 0).history)[-1].iteration == 1
-
-
-def test_a_benchmark_compares_methods_under_one_plan(trained: Project) -> None:
-    benchmark = compare_methods(trained, ["unet", "residual_unet"], folds=("0",), train_time_s=1.0)
-    assert {method.method for method in benchmark.methods} == {"unet", "residual_unet"}
-    assert benchmark.methods[0].n_parameters != benchmark.methods[1].n_parameters
-    assert "2 cases" in benchmark.sentences[0]
-    columns, rows = benchmark.table()
-    assert [len(row) for row in rows] == [len(columns)] * 2
 
 
 def test_a_second_process_on_the_same_fold_is_refused(trained: Project, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from autoseg.errors import UsageError
-from autoseg.planning.plan import Plan, Topology, values_only
+from autoseg.planning.choices import Topology
+from autoseg.planning.plan import Plan, values_only
 from autoseg.serialization import to_plain
 
 

@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import pytest
 
+from autoseg.planning.choices import Blocks, Topology
 from autoseg.planning.layers import NetworkSketch
-from autoseg.planning.plan import Blocks, Topology
-from autoseg.planning.reference import PLAIN, choose_preset, count_allowed, count_feature_values, exceeds
+from autoseg.planning.reference import (
+    PLAIN,
+    choose_preset,
+    count_allowed,
+    count_feature_values,
+    exceeds,
+    scale_presets,
+)
 
 TOPOLOGY = Topology(strides=((1, 1, 1), (1, 2, 2)), kernel_sizes=((1, 3, 3), (3, 3, 3)))
 PATCH = (4, 8, 6)  # 192 voxels, 48 below
@@ -30,7 +37,7 @@ def test_a_residual_network_counts_its_stem_and_projections_too() -> None:
     [
         ("unet", 80, "plain"),
         ("residual_unet", 8, "residual M"),
-        ("residual_unet", 19.9, "residual M"),
+        ("residual_unet", 21.5, "residual M"),
         ("residual_unet", 24, "residual L"),
         ("residual_unet", 40, "residual XL"),
     ],
@@ -44,3 +51,17 @@ def test_the_yardstick_scales_with_memory() -> None:
     assert not exceeds(sketch("unet", (2, 2), (2,)), PATCH, PLAIN, 8 * counted / 560e6)
     assert exceeds(sketch("unet", (2, 2), (2,)), PATCH, PLAIN, 7.9 * counted / 560e6)
     assert count_allowed(sketch("unet", (2, 2), (2,)), PATCH, PLAIN, 16 * counted / 560e6) == 4
+
+
+@pytest.mark.parametrize("n_dimensions", [2, 3])
+def test_more_memory_never_means_a_smaller_published_budget(n_dimensions: int) -> None:
+    memories = [gb / 4 for gb in range(4, 400)]
+    budgets = [scale_presets("residual_unet", gb, n_dimensions).scale(n_dimensions, gb) for gb in memories]
+    assert budgets == sorted(budgets)
+    assert scale_presets("residual_unet", 40, 3).name == "residual XL"
+
+
+def test_a_network_of_one_stage_has_no_decoder_to_count() -> None:
+    topology = Topology(strides=((1, 1, 1),), kernel_sizes=((3, 3, 3),))
+    alone = NetworkSketch("unet", topology, (10,), Blocks(encoder=(2,), decoder=()), 1, 3)
+    assert count_feature_values(alone, PATCH) == 2 * 10 * 192

@@ -10,8 +10,9 @@ import pytest
 
 from autoseg.decision import fixed
 from autoseg.errors import UsageError
-from autoseg.planning.plan import ChannelPlan, Configuration, Plan, Resampling
-from autoseg.prediction.restoring import Member, find_largest, restore, split_into_blocks
+from autoseg.planning.choices import Resampling
+from autoseg.planning.plan import ChannelPlan, Configuration, Plan
+from autoseg.prediction.restoring import Member, find_largest, restore, segment_on_grid, split_into_blocks
 from autoseg.preprocessing.preprocess import Placement, align, prepare
 from autoseg.preprocessing.resampling import resample
 
@@ -63,6 +64,21 @@ def test_several_members_average_their_probabilities(slab_bytes):
     mean = np.mean([softmax(resample_densely(member)) for member in members], axis=0)
     restored = restore(members, slab_bytes=slab_bytes)
     np.testing.assert_array_equal(restored.segmentation, put_back(mean.argmax(axis=0)))
+
+
+@pytest.mark.parametrize("slab_bytes", [1, 20_000, 2**28])
+@pytest.mark.parametrize("separate_axis", [None, 0, 2])
+def test_the_grid_of_a_cascade_is_reached_as_densely(slab_bytes, separate_axis):
+    member, shape = make_member(separate_axis=1), (11, 30, 34)
+    dense = np.stack([resample(label, shape, 1, separate_axis=separate_axis) for label in member.logits])
+    segmentation = segment_on_grid(member, shape, separate_axis=separate_axis, slab_bytes=slab_bytes)
+    np.testing.assert_array_equal(segmentation, dense.argmax(axis=0))
+    assert segmentation.dtype == np.int16
+
+
+def test_the_same_grid_needs_no_resampling():
+    member = make_member()
+    np.testing.assert_array_equal(segment_on_grid(member, NETWORK_SHAPE), member.logits.argmax(axis=0))
 
 
 def test_probabilities_sum_to_one_and_agree_with_the_segmentation():

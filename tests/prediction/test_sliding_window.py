@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -136,3 +137,17 @@ def test_output_that_is_not_finite_names_the_window():
     image[0, 0, 19, 0] = 7
     with pytest.raises(NumericalError, match=r"window at \(0, 10, 0\) is not finite"):
         predict_logits([spoil], image, patch_size=(6, 10, 12), n_labels=1)
+
+
+@pytest.mark.parametrize("patch", [(6, 10, 12), (10, 12)])
+def test_a_previous_segmentation_is_seen_as_channels_and_mirrored_with_the_image(patch):
+    image, previous = make_image(5, 23, 30), np.random.default_rng(1).integers(0, N_LABELS, (5, 23, 30))
+    channels = [previous == label for label in range(1, N_LABELS)]
+    joined = np.concatenate([image, np.stack(channels).astype(np.float32)])
+    convolve = conv3d if len(patch) == 3 else conv2d
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(N_LABELS, N_CHANNELS + N_LABELS - 1, *(3,) * len(patch), generator=generator)
+    options = {"patch_size": patch, "n_labels": N_LABELS, "mirroring_axes": (0, 1)}
+    network = partial(convolve, weight=weight, padding=1)
+    expected = predict_logits([network], joined, **options)
+    np.testing.assert_array_equal(predict_logits([network], image, previous=previous, **options), expected)

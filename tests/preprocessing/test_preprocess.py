@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from autoseg.decision import fixed
-from autoseg.planning.plan import ChannelPlan, Configuration, Plan, Resampling
+from autoseg.planning.choices import Resampling
+from autoseg.planning.plan import ChannelPlan, Configuration, Plan
 from autoseg.preprocessing.preprocess import align, choose_separate_axis, compute_network_shape, prepare
 
 

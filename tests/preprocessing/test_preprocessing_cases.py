@@ -15,7 +15,8 @@ from autoseg.data.dataset import Case, Dataset
 from autoseg.data.labels import Labels
 from autoseg.decision import fixed
 from autoseg.errors import ResourceError
-from autoseg.planning.plan import ChannelPlan, Configuration, Plan, Resampling
+from autoseg.planning.choices import Resampling
+from autoseg.planning.plan import ChannelPlan, Configuration, Plan
 from autoseg.preprocessing import preprocessing_cases as room
 from autoseg.preprocessing.preprocessing_cases import choose_n_workers, estimate_case_bytes, preprocess_cases
 from autoseg.preprocessing.store import open_case

@@ -10,7 +10,12 @@ import pytest
 from autoseg.data.labels import IGNORED
 from autoseg.errors import DatasetError, WorkspaceError
 from autoseg.preprocessing.preprocess import Placement, Prepared
-from autoseg.preprocessing.store import choose_chunks, has_case, open_case, sample_locations, write_case
+from autoseg.preprocessing.store import (
+    has_case,
+    open_case,
+    sample_locations,
+    write_case,
+)
 
 SHAPE = (19, 40, 70)
 
@@ -115,9 +120,3 @@ def test_a_missing_case_and_a_case_without_reference_are_told(folder):
     nameless = Prepared(np.zeros((1, 2, 3, 4)), None, (1, 1, 1), make_prepared().placement)
     with pytest.raises(DatasetError, match="no segmentation"):
         write_case(folder, "x", nameless, source="")
-
-
-def test_chunks_are_whole_blocks_about_as_large_as_a_patch():
-    assert choose_chunks((2, 100, 300, 300), (40, 128, 100)) == ((1, 48, 128, 128), (1, 16, 32, 32))
-    assert choose_chunks((100, 300, 300), (256, 256)) == ((8, 256, 256), (1, 64, 64))
-    assert choose_chunks((1, 5, 40, 50), None) == ((1, 5, 40, 50), (1, 5, 32, 32))

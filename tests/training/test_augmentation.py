@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from autoseg.data.labels import IGNORED
-from autoseg.planning.plan import Augmentation, Transform
+from autoseg.planning.choices import Augmentation, Transform
 from autoseg.training.augmentation import INTENSITY_TRANSFORMS, Variation, augment, draw_variation
 from autoseg.training.turning import Turn, compute_margin
 

@@ -1,27 +1,17 @@
-"""The same batches whoever makes them, and workers that never outlive or outwait their stream."""
+"""Batches are a pure function of seed and iteration, cut and damaged as the plan says."""
 
 from __future__ import annotations
-
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import textwrap
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from autoseg.errors import ResourceError, UsageError, WorkspaceError
-from autoseg.planning.plan import Augmentation, Transform
+from autoseg.errors import UsageError
+from autoseg.planning.choices import Augmentation, Corruption, Transform
+from autoseg.preprocessing.label_maps import write_labels
 from autoseg.preprocessing.preprocess import Placement, Prepared
-from autoseg.preprocessing.store import write_case
-from autoseg.training import batches as batches_module
-from autoseg.training.batches import BatchMaker, BatchStream
+from autoseg.preprocessing.store import open_case, write_case
+from autoseg.training.batches import BatchMaker, PreviousSegmentations
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SHAPE = (12, 20, 28)
 PATCH = (8, 12, 16)
 AUGMENTATION = Augmentation(
@@ -75,11 +65,6 @@ def make_maker(folder, **changed) -> BatchMaker:
     return BatchMaker(**{**usual, **changed})
 
 
-def take(maker, n, *, start=0, n_workers=0, n_ahead=3):
-    with BatchStream(maker, start=start, n_workers=n_workers, n_ahead=n_ahead) as batches:
-        return [next(batches) for _ in range(n)]
-
-
 def assert_equal(one, other):
     for left, right in zip(one, other, strict=True):
         np.testing.assert_array_equal(left.image, right.image)
@@ -112,13 +97,6 @@ def test_a_batch_depends_on_seed_and_iteration_alone(folder):
     assert_equal([first], [make_maker(folder).make(7)])
     assert not np.array_equal(first.image, maker.make(8).image)
     assert not np.array_equal(first.image, make_maker(folder, seed=6).make(7).image)
-
-
-def test_the_number_of_workers_changes_nothing(folder):
-    maker = make_maker(folder)
-    expected = [maker.make(iteration) for iteration in range(4, 10)]
-    for n_workers in (0, 1, 2):
-        assert_equal(take(maker, 6, start=4, n_workers=n_workers), expected)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 5])
@@ -175,93 +153,46 @@ def test_augmentation_reads_around_the_patch(tmp_path):
     assert n_inner > 5
 
 
+@pytest.fixture(scope="module")
+def files(folder, tmp_path_factory):
+    """Previous segmentations that are the references."""
+    made = tmp_path_factory.mktemp("previous")
+    for case_id in ("a", "b"):
+        write_labels(made / f"{case_id}.b2nd", open_case(folder, case_id).segmentation[:])
+    return {case_id: made / f"{case_id}.b2nd" for case_id in ("a", "b")}
+
+
+CORRUPTION = Corruption(
+    borders=Transform(probability=1, range=(1, 2)), components=Transform(probability=0.5, range=(0, 0.15))
+)
+
+
+@pytest.mark.parametrize("patch_size", [PATCH, (16, 12, 32), (12, 16)])
+def test_a_previous_segmentation_goes_the_way_of_the_reference(folder, files, patch_size):
+    changes = {"patch_size": patch_size, "mirroring_axes": (0, 1), "foreground_share": 1.0}
+    maker = make_maker(folder, previous=PreviousSegmentations(files, 3), **changes)
+    batches = [maker.make(iteration) for iteration in range(8)]
+    assert sum(int(batch.previous.max() > 0) for batch in batches) > 4
+    for batch in batches:
+        np.testing.assert_array_equal(batch.previous, batch.segmentation)
+
+
+def test_damage_changes_the_previous_segmentation_and_nothing_else(folder, files):
+    plain = make_maker(folder, foreground_share=1.0)
+    maker = make_maker(folder, foreground_share=1.0, previous=PreviousSegmentations(files, 3, CORRUPTION))
+    n_changed = 0
+    for iteration in range(6):
+        damaged = maker.make(iteration)
+        assert_equal([damaged], [plain.make(iteration)])
+        n_changed += int(not np.array_equal(damaged.previous, damaged.segmentation))
+    assert n_changed > 3
+
+
+def test_a_case_without_a_previous_segmentation_is_named_at_once(folder, files):
+    with pytest.raises(UsageError, match=r"but b has none \(1 of 2 cases\)"):
+        make_maker(folder, previous=PreviousSegmentations({"a": files["a"]}, 3))
+
+
 def test_no_cases_is_an_error_at_once(folder):
     with pytest.raises(UsageError, match="at least one case"):
         make_maker(folder, case_ids=())
-
-
-@pytest.mark.parametrize("n_workers", [0, 1])
-def test_a_missing_case_is_named_where_its_batch_is_due(folder, n_workers):
-    with pytest.raises(WorkspaceError, match="nowhere"):
-        take(make_maker(folder, case_ids=("nowhere",)), 1, n_workers=n_workers)
-
-
-def find_workers():
-    """Process ids of this process' loky workers."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rsplit(")", 1)[1].split()[1])
-            command = status.with_name("cmdline").read_text()
-        except OSError:
-            continue
-        if parent == os.getpid() and "popen_loky" in command:
-            found.append(int(status.parent.name))
-    return found
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes in /proc")
-
-
-@needs_proc
-def test_leaving_ends_the_workers_and_waiting_is_measured(folder):
-    with BatchStream(make_maker(folder), start=0, n_workers=2, n_ahead=8) as batches:
-        next(batches)
-        assert len(find_workers()) == 2
-        assert batches.waited_s > 0
-    assert find_workers() == []
-
-
-@needs_proc
-def test_leaving_ends_the_workers_without_psutil_and_pgrep(folder, monkeypatch):
-    monkeypatch.setattr(batches_module, "find_spec", lambda name: None)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    take(make_maker(folder), 1, n_workers=1)
-    assert find_workers() == []
-
-
-@needs_proc
-def test_an_interrupt_ends_the_workers(folder):
-    def consume():
-        with BatchStream(make_maker(folder), start=0, n_workers=1, n_ahead=8) as batches:
-            next(batches)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        consume()
-    assert find_workers() == []
-
-
-@needs_proc
-def test_a_dead_worker_is_an_error_that_names_the_iteration(folder):
-    with BatchStream(make_maker(folder), start=10, n_workers=1, n_ahead=2) as batches:
-        next(batches)
-        os.kill(find_workers()[0], signal.SIGKILL)
-        with pytest.raises(ResourceError, match=r"Batch 1\d was not made: a worker process gave up"):
-            [next(batches) for _ in range(10)]
-
-
-@needs_proc
-def test_workers_end_with_a_parent_that_is_killed_and_load_no_torch(folder):
-    script = f"""
-        import sys
-        sys.path[:0] = [{str(REPOSITORY)!r}, {str(Path(__file__).parent)!r}]
-        from pathlib import Path
-        from test_batches import BatchStream, find_workers, make_maker
-        assert "torch" not in sys.modules
-        with BatchStream(make_maker(Path({str(folder)!r})), start=0, n_workers=1, n_ahead=2) as batches:
-            next(batches)
-            print(*find_workers(), flush=True)
-            sys.stdin.read()
-    """
-    code = textwrap.dedent(script)
-    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    worker = int(parent.stdout.readline())
-    mapped = Path(f"/proc/{worker}/maps").read_text()
-    parent.kill()
-    parent.communicate()
-    assert "libtorch" not in mapped
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not Path(f"/proc/{worker}").exists()

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import resource
+import sys
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 
 from autoseg.errors import ResourceError, UsageError
-from autoseg.training.device import choose_device, explaining_out_of_memory, measure_peak_memory_gb
+from autoseg.training.batches import Batch
+from autoseg.training.device import (
+    choose_device,
+    computes_in_bfloat16,
+    explaining_out_of_memory,
+    forget_peak_memory,
+    measure_peak_memory_gb,
+    move_input,
+)
+
+CPU = torch.device("cpu")
 
 
 def test_a_cpu_is_always_there() -> None:
@@ -35,3 +50,45 @@ def test_out_of_memory_says_what_was_held_and_what_to_set() -> None:
 
 def test_this_process_holds_some_memory() -> None:
     assert 0.02 < measure_peak_memory_gb(torch.device("cpu")) < 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak can be forgotten on Linux alone")
+def test_a_forgotten_peak_is_not_reported_again() -> None:
+    held = np.ones(40_000_000)
+    del held
+    before = measure_peak_memory_gb(CPU)
+    forget_peak_memory(CPU)
+    assert measure_peak_memory_gb(CPU) < before - 0.2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of getrusage")
+def test_the_peak_is_not_that_of_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ru_maxrss` begins with what the parent held when it started this process, and is never forgotten."""
+    parent = SimpleNamespace(ru_maxrss=1e9)
+    monkeypatch.setattr(resource, "getrusage", lambda who: parent)
+    assert measure_peak_memory_gb(CPU) < 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak can be forgotten on Linux alone")
+def test_what_is_freed_in_small_pieces_does_not_count() -> None:
+    held = [bytes(1000) for _ in range(300_000)]
+    del held
+    forget_peak_memory(CPU)
+    began = measure_peak_memory_gb(CPU)
+    pieces = [bytes(1000) for _ in range(300_000)]
+    assert measure_peak_memory_gb(CPU) > began + 0.9 * len(pieces) * 1000 / 1e9
+
+
+def test_only_a_gpu_computes_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not computes_in_bfloat16("bfloat16", CPU)
+    for is_able in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda is_able=is_able: is_able)
+        assert computes_in_bfloat16("bfloat16", torch.device("cuda")) is is_able
+        assert not computes_in_bfloat16("float32", torch.device("cuda"))
+
+
+def test_a_batch_enters_with_its_previous_segmentation() -> None:
+    image, labels = np.ones((2, 1, 3, 4, 5), dtype=np.float32), np.full((2, 3, 4, 5), 2, dtype=np.int16)
+    assert move_input(Batch(image, labels, ()), 3, CPU).shape == (2, 1, 3, 4, 5)
+    seen = move_input(Batch(image, labels, (), previous=labels), 3, CPU)
+    assert seen[:, :, 0, 0, 0].tolist() == [[1, 0, 1], [1, 0, 1]]

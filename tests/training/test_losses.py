@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from autoseg.data.labels import IGNORED
 from autoseg.errors import PlanError
-from autoseg.planning.plan import Loss
+from autoseg.planning.choices import Loss
 from autoseg.training.losses import compute_loss, cross_entropy, level_weights, shrink_target, soft_dice
 
 BOTH = Loss(terms={"cross_entropy": 1.0, "soft_dice": 1.0})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autoseg.errors import PlanError
-from autoseg.planning.plan import Length, Optimizer
+from autoseg.planning.choices import Length, Optimizer
 from autoseg.training.schedule import count_epochs, is_epoch_over, learning_rate_at, share_spent
 
 SGD = Optimizer(name="sgd", learning_rate=0.01, weight_decay=3e-5)

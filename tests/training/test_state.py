@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autoseg.errors import PlanError
-from autoseg.pipeline.preparing import ensure_plan
+from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.project import Project
 from autoseg.training.state import TrainingState, start_state, update_average
 

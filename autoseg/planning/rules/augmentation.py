@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoseg.decision import Decision, ruled
-from autoseg.planning.plan import Augmentation, Transform
+from autoseg.planning.choices import Augmentation, Transform
 
 FLAT_PATCH = 3.0  # longest over first axis beyond which a 3D patch is turned in-plane only; borrowed
 LONG_PICTURE = 1.5  # aspect ratio beyond which a 2D patch is turned little, because corners would be lost; borrowed

@@ -6,7 +6,7 @@ Sources: Isensee et al., Nature Methods 2021 (plain); nnU-Net Revisited, arXiv 2
 from __future__ import annotations
 
 from autoseg.decision import Decision, fixed
-from autoseg.planning.plan import Blocks
+from autoseg.planning.choices import Blocks
 
 PLAIN_PER_STAGE = 2  # convolutions; borrowed
 RESIDUAL_PER_STAGE = (1, 3, 4, 6)  # blocks, the last one repeated; borrowed

@@ -31,8 +31,9 @@ def decide_features(*, width: int, n_stages: int, n_dimensions: int) -> Decision
     return ruled(features, f"{width} at full resolution: memory holds no patch with {FULL_WIDTH}", width=width)
 
 
-def decide_cpu_features(
+def decide_features_in_time(
     *,
+    widest: int,
     n_stages: int,
     n_dimensions: int,
     n_needed: int,
@@ -40,16 +41,17 @@ def decide_cpu_features(
     fits: Callable[[tuple[int, ...]], bool],
     time: str = "the time",
 ) -> Decision[tuple[int, ...]]:
-    """Features on a CPU: the widest that still gets enough iterations.
+    """Features where time is short: the widest that still gets enough iterations.
 
     Args:
+        widest: that memory holds.
         n_needed: iterations that a width must get.
         count_iterations: how many the time holds with given features.
         fits: whether memory holds training with given features.
         time: what that time is called.
     """
     sentence = ""
-    for width in WIDTHS:
+    for width in (width for width in WIDTHS if width <= widest):
         features = compute_features(width=width, n_stages=n_stages, n_dimensions=n_dimensions)
         n_iterations = count_iterations(features)
         inputs = {"width": width, "iterations": n_iterations, "needed": n_needed}

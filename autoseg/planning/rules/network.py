@@ -11,6 +11,7 @@ from autoseg.planning.blueprint import NETWORKS
 from autoseg.serialization import did_you_mean
 
 AUTO = "auto"
+ALIASES = {"plain": "unet", "residual": "residual_unet"}  # what people call them
 PUBLISHED = "unet"
 BY_DEVICE = {"cpu": "unet"}
 ELSEWHERE = "residual_unet"
@@ -18,8 +19,9 @@ ELSEWHERE = "residual_unet"
 
 def decide_network(*, device: str, wish: str, as_published: bool = False) -> Decision[str]:
     """The network's name; `wish` is a name, or `auto`. Raises UsageError for an unknown name."""
+    wish = ALIASES.get(wish, wish)
     if wish not in (*NETWORKS, AUTO):
-        raise UsageError(f"network {wish} is not known.{did_you_mean(wish, (*NETWORKS, AUTO))}")
+        raise UsageError(f"network {wish} is not known.{did_you_mean(wish, (*NETWORKS, *ALIASES, AUTO))}")
     if wish != AUTO:
         return Decision(value=wish, reason="asked for", source="user")
     if as_published:

@@ -30,19 +30,25 @@ Range = tuple[float, float]
 
 
 def decide_scheme(
-    *, channel: str, intensities: Intensities | None, typical_range: Range | None, published_names_only: bool = False
+    *,
+    channel: str,
+    intensities: Intensities | None,
+    typical_range: Range | None,
+    is_measured: bool = True,
+    published_names_only: bool = False,
 ) -> Decision[str]:
     """The normalisation scheme of a channel.
 
     Args:
         channel: its name.
         intensities: foreground statistics, None where no case has foreground.
+        is_measured: whether the fingerprint knows any intensities at all; one that was written by hand need not.
         typical_range: median over cases of an image's (min, max), None where unknown.
         published_names_only: know no other names than nnU-Net does.
     """
     name = channel.lower()
     known = PUBLISHED_NAMES if published_names_only else PUBLISHED_NAMES | COLOUR_NAMES
-    if known.get(name) == "ct" and intensities is None and not published_names_only:
+    if known.get(name) == "ct" and intensities is None and is_measured and not published_names_only:
         return ruled("zscore", "the channel is CT, but no case has foreground to take statistics from")
     if known.get(name) == "ct":
         return ruled("ct", "the channel is CT: Hounsfield units mean the same in every image")
@@ -86,6 +92,8 @@ def decide_intensities(
     *, scheme: str, intensities: Intensities | None, typical_range: Range | None
 ) -> Decision[Intensities | None]:
     """The dataset's statistics, for the scheme that uses them, or that a person may set by hand."""
+    if scheme == "ct" and intensities is None:
+        return ruled(None, "WARNING: the fingerprint holds none; measure the dataset before preprocessing needs them")
     if scheme == "ct":
         return ruled(intensities, "foreground of all training cases, each weighing the same")
     if scheme == "zscore" and intensities is not None and _looks_like_ct(typical_range):

@@ -7,7 +7,7 @@ warm-up (arXiv 1608.03983) and averaged weights, which learn faster at first.
 from __future__ import annotations
 
 from autoseg.decision import Decision, ruled
-from autoseg.planning.plan import Optimizer
+from autoseg.planning.choices import Optimizer
 
 LONG_ITERATIONS = 25_000  # a tenth of the published schedule; from there on it is taken as published; own choice
 

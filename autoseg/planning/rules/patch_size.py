@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autoseg.decision import Decision, ruled
-from autoseg.planning.plan import Topology
-from autoseg.planning.rules.topology import derive_topology, pad_to_divisor
+from autoseg.planning.choices import Topology
+from autoseg.planning.rules.topology import MIN_STAGES, derive_topology, pad_to_divisor
 
 START_VOXELS = {2: 2048**2, 3: 256**3}  # voxels of the first proposal, by number of dimensions; borrowed
 SMALLEST_IN_PLANE = 32  # voxels; a smaller patch shows too little context to be worth its speed; own choice, unproven
 
 Patch = tuple[int, ...]
-FindLimit = Callable[[Patch, Topology], str | None]
+FindLimit = Callable[[Patch, Topology, Sequence[int]], str | None]  # patch, topology, voxels of the larger ones tried
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class PatchSearch:
         start: the first proposal, padded to a multiple of its strides.
         patch_size, topology: the last one.
         limits: what each step obeyed, in words; empty if the first proposal was taken.
+        larger: voxels of the patches that were too large, from the start down.
         unmet: the limit that even the smallest patch breaks, None if the patch fits.
     """
 
@@ -36,30 +37,39 @@ class PatchSearch:
     patch_size: Patch
     topology: Topology
     limits: tuple[str, ...]
+    larger: tuple[int, ...]
     unmet: str | None
 
 
 def search_patch(
-    *, spacing_mm: Sequence[float], median_shape: Sequence[float], find_limit: FindLimit, floor: bool = True
+    *,
+    spacing_mm: Sequence[float],
+    median_shape: Sequence[float],
+    find_limit: FindLimit,
+    as_published: bool = False,
 ) -> PatchSearch:
     """Shrink the largest sensible patch until `find_limit` no longer names what it breaks.
 
     Args:
         spacing_mm, median_shape: of the configuration's grid, in axis order.
         find_limit: says in words what a patch breaks, or None.
-        floor: keep in-plane axes at `SMALLEST_IN_PLANE` voxels or more.
+        as_published: any patch may come out, of one voxel or one stage; else in-plane axes keep `SMALLEST_IN_PLANE`
+            voxels and a U-Net two stages.
     """
     proposal = propose_patch(spacing_mm, median_shape)
-    topology = derive_topology(spacing_mm, proposal)
+    n_least = 1 if as_published else MIN_STAGES
+    topology = derive_topology(spacing_mm, proposal, n_least=n_least)
     patch = start = pad_to_divisor(proposal, topology.divisor)
     limits: list[str] = []
-    while (limit := find_limit(patch, topology)) is not None:
-        smaller = shrink_patch(patch, topology, spacing_mm=spacing_mm, median_shape=median_shape, floor=floor)
+    larger: list[int] = []
+    while (limit := find_limit(patch, topology, larger)) is not None:
+        smaller = shrink_patch(patch, topology, spacing_mm=spacing_mm, median_shape=median_shape, n_least=n_least)
         if smaller is None:
             break
         limits.append(limit)
+        larger.append(math.prod(patch))
         patch, topology = smaller
-    return PatchSearch(start, patch, topology, tuple(limits), unmet=limit)
+    return PatchSearch(start, patch, topology, tuple(limits), tuple(larger), unmet=limit)
 
 
 def decide_patch_size(search: PatchSearch, *, median_shape: Sequence[float]) -> Decision[Patch]:
@@ -92,7 +102,7 @@ def shrink_patch(
     *,
     spacing_mm: Sequence[float],
     median_shape: Sequence[float],
-    floor: bool,
+    n_least: int = MIN_STAGES,
 ) -> tuple[Patch, Topology] | None:
     """One step: the axis that covers most of the median case loses one multiple of its strides.
 
@@ -103,10 +113,10 @@ def shrink_patch(
         trial = _reduce(patch_size, axis, topology.divisor[axis])
         if trial[axis] < 1:
             continue
-        smaller = _reduce(patch_size, axis, derive_topology(spacing_mm, trial).divisor[axis])
-        if smaller[axis] < _smallest(axis, len(ratios), floor=floor):
+        smaller = _reduce(patch_size, axis, derive_topology(spacing_mm, trial, n_least=n_least).divisor[axis])
+        if smaller[axis] < _smallest(axis, len(ratios), floor=n_least > 1):
             continue
-        smaller_topology = derive_topology(spacing_mm, smaller)
+        smaller_topology = derive_topology(spacing_mm, smaller, n_least=n_least)
         padded = pad_to_divisor(smaller, smaller_topology.divisor)
         if math.prod(padded) < math.prod(patch_size):
             return padded, smaller_topology

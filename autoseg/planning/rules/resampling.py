@@ -9,30 +9,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoseg.decision import Decision, ruled
-from autoseg.planning.plan import Resampling
+from autoseg.planning.choices import Resampling
 
 ANISOTROPY = 3.0  # coarsest over finest spacing beyond which the coarse axis is resampled on its own; borrowed
 
 
-def decide_resampling(*, spacing_mm: Sequence[float], median_case_mm: Sequence[float]) -> Decision[Resampling]:
-    """Spline orders, and the axis that is treated apart.
+def decide_resampling(*, spacing_mm: Sequence[float]) -> Decision[Resampling]:
+    """Spline orders, and the axis that is treated apart where a case's own spacing does not decide it.
+
+    A case that is more anisotropic than `ANISOTROPY` itself has its own coarse axis treated apart, whatever is planned
+    (`preprocessing.preprocess.choose_separate_axis`).
 
     Args:
         spacing_mm: of the configuration's grid; two values for 2D.
-        median_case_mm: median spacing of the images before resampling, along the same axes.
     """
     if len(spacing_mm) == 2:
         return ruled(Resampling(), "slices are resampled one by one, by cubic splines")
-    for name, spacing in (("images", median_case_mm), ("the target grid", spacing_mm)):
-        ratio, axis = _find_coarse_axis(spacing)
-        if axis is not None:
-            return ruled(
-                Resampling(separate_axis=axis),
-                f"in {name} axis {axis} is {ratio:.1f} times coarser than the finest, more than {ANISOTROPY:g}: "
-                "it is resampled on its own, by nearest neighbour",
-                anisotropy=round(ratio, 2),
-            )
-    return ruled(Resampling(), f"no axis is more than {ANISOTROPY:g} times coarser: cubic splines along all axes")
+    ratio, axis = _find_coarse_axis(spacing_mm)
+    if axis is None:
+        reason = (
+            f"no axis is more than {ANISOTROPY:g} times coarser than the finest: cubic splines along all axes, "
+            "but for cases whose own spacing is"
+        )
+        return ruled(Resampling(), reason, anisotropy=round(ratio, 2))
+    return ruled(
+        Resampling(separate_axis=axis),
+        f"axis {axis} is {ratio:.1f} times coarser than the finest, more than {ANISOTROPY:g}: it is resampled on its "
+        "own, by nearest neighbour",
+        anisotropy=round(ratio, 2),
+    )
 
 
 def _find_coarse_axis(spacing_mm: Sequence[float]) -> tuple[float, int | None]:

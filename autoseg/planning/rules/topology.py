@@ -10,16 +10,16 @@ import math
 from collections.abc import Sequence
 
 from autoseg.decision import Decision, ruled
-from autoseg.planning.plan import Topology
+from autoseg.planning.choices import Topology
 
 MIN_BOTTOM_EDGE = 4  # voxels that an axis keeps at the bottom; borrowed
 MIN_EDGE_ALONE = 3 * MIN_BOTTOM_EDGE  # voxels that a single remaining axis needs to be halved once more; borrowed
 COMPARABLE_SPACING = 2.0  # spacings that differ by less are treated alike; borrowed
+MIN_STAGES = 2  # of a U-Net
 
 
-def decide_topology(*, spacing_mm: Sequence[float], patch_size: Sequence[int]) -> Decision[Topology]:
+def decide_topology(topology: Topology, *, patch_size: Sequence[int]) -> Decision[Topology]:
     """The strides and kernels of a patch."""
-    topology = derive_topology(spacing_mm, patch_size)
     halvings = [round(math.log2(total)) for total in topology.divisor]
     bottom = [size // total for size, total in zip(patch_size, topology.divisor, strict=True)]
     n_flat = sum(any(size == 1 for size in kernel) for kernel in topology.kernel_sizes)
@@ -35,15 +35,16 @@ def decide_topology(*, spacing_mm: Sequence[float], patch_size: Sequence[int]) -
     return ruled(topology, sentence, halvings=halvings, bottom=bottom)
 
 
-def derive_topology(spacing_mm: Sequence[float], patch_size: Sequence[float]) -> Topology:
+def derive_topology(spacing_mm: Sequence[float], patch_size: Sequence[float], *, n_least: int = MIN_STAGES) -> Topology:
     """Strides and kernel sizes per stage, finest first, for a patch that need not be a multiple of its strides yet.
 
-    A tiny patch is halved once all the same, for a U-Net has two stages at least.
+    Args:
+        n_least: stages that even a tiny patch gets; the published rule leaves it one, which is no U-Net.
     """
     spacing, size = list(spacing_mm), list(patch_size)
     axes = range(len(spacing))
     strides, kernel, kernels = [[1] * len(size)], [1] * len(size), []
-    while halved := _axes_to_halve(spacing, size) or (_longest_axes(size) if len(strides) == 1 else []):
+    while halved := _axes_to_halve(spacing, size) or (_longest_axes(size) if len(strides) < n_least else []):
         kernel = _widen(kernel, spacing)
         kernels.append(kernel)
         strides.append([2 if axis in halved else 1 for axis in axes])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from autoseg.decision import Decision, ruled
 from autoseg.planning.blueprint import ITERATIONS_PER_EPOCH
-from autoseg.planning.plan import Length
+from autoseg.planning.choices import Length
 
 N_EPOCHS = 1000  # borrowed
 CPU_TRAIN_TIME_S = 3600.0  # per fold: five folds in an afternoon; own choice

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from autoseg.planning.rules.features import compute_features, decide_cpu_features, decide_features
+from autoseg.planning.rules.features import compute_features, decide_features, decide_features_in_time
 
 
-def choose(seconds: float, *, fits: int = 99, n_needed: int = 1300):
+def choose(seconds: float, *, fits: int = 99, n_needed: int = 1300, widest: int = 32):
     """A device on which an iteration takes a millisecond per squared feature, and that holds widths up to `fits`."""
-    return decide_cpu_features(
+    return decide_features_in_time(
+        widest=widest,
         n_stages=4,
         n_dimensions=3,
         n_needed=n_needed,
@@ -42,6 +43,10 @@ def test_the_narrowest_is_taken_and_memory_is_named_where_that_is_what_is_short(
     decision = choose(10_000, fits=4)
     assert decision.value[0] == 8
     assert decision.reason == "the narrowest, and still more memory than there is"
+
+
+def test_a_width_beyond_the_widest_is_not_even_tried() -> None:
+    assert choose(10_000, widest=12).value[0] == 12
 
 
 def test_less_than_full_width_is_said() -> None:

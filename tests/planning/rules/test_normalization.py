@@ -74,3 +74,10 @@ def test_what_is_or_may_become_ct_carries_the_datasets_statistics(
 ) -> None:
     decision = decide_intensities(scheme=scheme, intensities=HOUNSFIELD, typical_range=typical_range)
     assert decision.value == (HOUNSFIELD if is_carried else None)
+
+
+def test_ct_of_a_fingerprint_without_intensities_is_to_be_measured_first() -> None:
+    assert decide_scheme(channel="CT", intensities=None, typical_range=None, is_measured=False).value == "ct"
+    assert decide_scheme(channel="CT", intensities=None, typical_range=None).value == "zscore"
+    statistics = decide_intensities(scheme="ct", intensities=None, typical_range=None)
+    assert (statistics.value, statistics.reason.startswith("WARNING")) == (None, True)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
-from autoseg.planning.plan import Topology
+from autoseg.planning.choices import Topology
 from autoseg.planning.rules.patch_size import decide_patch_size, propose_patch, search_patch, shrink_patch
 from autoseg.planning.rules.topology import derive_topology
 
@@ -12,7 +13,7 @@ ANISOTROPIC = {"spacing_mm": (2.0, 1.0, 0.5), "median_shape": (90.0, 300.0, 500.
 
 
 def keep_below(n_voxels: int):
-    def find_limit(patch_size: tuple[int, ...], topology: Topology) -> str | None:
+    def find_limit(patch_size: tuple[int, ...], topology: Topology, larger: Sequence[int]) -> str | None:
         return "too many voxels" if math.prod(patch_size) > n_voxels else None
 
     return find_limit
@@ -29,7 +30,7 @@ def test_the_proposal_is_clipped_to_the_median_case_which_may_have_halves() -> N
 
 
 def test_without_a_limit_the_padded_proposal_is_taken() -> None:
-    search = search_patch(**ANISOTROPIC, find_limit=lambda patch, topology: None)
+    search = search_patch(**ANISOTROPIC, find_limit=lambda *tried: None)
     assert search.patch_size == search.start == (96, 256, 512)
     decision = decide_patch_size(search, median_shape=(90, 300, 500))
     assert decision.inputs["steps"] == 0
@@ -38,7 +39,7 @@ def test_without_a_limit_the_padded_proposal_is_taken() -> None:
 
 def test_the_axis_that_covers_most_shrinks_by_the_strides_of_a_trial() -> None:
     topology = derive_topology((1, 1, 1), (64, 64, 128))
-    smaller = shrink_patch((64, 64, 128), topology, spacing_mm=(1, 1, 1), median_shape=(200, 70, 300), floor=True)
+    smaller = shrink_patch((64, 64, 128), topology, spacing_mm=(1, 1, 1), median_shape=(200, 70, 300))
     assert smaller is not None
     assert smaller[0] == (64, 56, 128)  # 64 is a multiple of 16, but the trial of 48 needs only one of 8
 
@@ -60,5 +61,17 @@ def test_in_plane_axes_stay_above_the_floor_even_if_the_limit_is_not_met(size: t
 
 
 def test_without_a_floor_shrinking_still_ends() -> None:
-    search = search_patch(**ANISOTROPIC, find_limit=keep_below(0), floor=False)
+    search = search_patch(**ANISOTROPIC, find_limit=keep_below(0), as_published=True)
     assert min(search.patch_size) >= 1
+
+
+def test_the_voxels_of_all_larger_patches_are_told_to_the_limit() -> None:
+    told: list[tuple[int, ...]] = []
+
+    def find_limit(patch_size: tuple[int, ...], topology: Topology, larger: Sequence[int]) -> str | None:
+        told.append((*larger, math.prod(patch_size)))
+        return "too many voxels" if len(larger) < 3 else None
+
+    search = search_patch(**ANISOTROPIC, find_limit=find_limit)
+    assert told[-1] == (*search.larger, math.prod(search.patch_size))
+    assert list(told[-1]) == sorted(told[-1], reverse=True)

@@ -28,6 +28,7 @@ def test_a_single_axis_needs_twelve_voxels_to_be_halved() -> None:
 
 def test_a_tiny_patch_still_has_two_stages() -> None:
     assert derive_topology((1, 1, 1), (1, 6, 5)).strides == ((1, 1, 1), (1, 2, 2))
+    assert derive_topology((1, 1, 1), (1, 6, 5), n_least=1).strides == ((1, 1, 1),)
 
 
 def test_the_bottom_always_convolves_in_all_directions() -> None:
@@ -35,7 +36,8 @@ def test_the_bottom_always_convolves_in_all_directions() -> None:
 
 
 def test_the_reason_counts_halvings_and_flat_kernels() -> None:
-    decision = decide_topology(spacing_mm=(3.6, 0.625, 0.625), patch_size=(20, 320, 256))
+    patch = (20, 320, 256)
+    decision = decide_topology(derive_topology((3.6, 0.625, 0.625), patch), patch_size=patch)
     assert decision.inputs == {"halvings": [2, 6, 6], "bottom": [5, 5, 4]}
     assert "kernels are 1" in decision.reason
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from autoseg.planning.plan import Length
+from autoseg.planning.choices import Length
 from autoseg.planning.rules.training_length import count_iterations, decide_length, decide_train_time
 
 

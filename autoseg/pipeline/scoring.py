@@ -1,0 +1,77 @@
+"""Predicting preprocessed cases, and scoring the written segmentations on the original grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from autoseg.data.image_io import read_header, read_segmentation, write_segmentation
+from autoseg.data.labels import Labels, decode_labels, encode_labels
+from autoseg.evaluation.evaluating import evaluate_case, make_report
+from autoseg.evaluation.report import CaseScores, Report
+from autoseg.pipeline.project import Project
+from autoseg.prediction.predictor import Predictor
+from autoseg.prediction.restoring import Member, restore
+from autoseg.preprocessing.label_maps import open_labels
+from autoseg.preprocessing.store import open_case
+
+
+@dataclass(frozen=True)
+class StoredPredictor:
+    """A predictor, and where the cases lie that it predicts.
+
+    Attributes:
+        predictor: of one configuration.
+        store: its preprocessed cases.
+        previous: of a cascade, the previous segmentation of each case, by case id.
+    """
+
+    predictor: Predictor
+    store: Path
+    previous: Mapping[str, Path] = field(default_factory=dict)
+
+    def predict(self, case_id: str) -> Member:
+        """Predict a stored case."""
+        stored = open_case(self.store, case_id)
+        previous = np.asarray(open_labels(self.previous[case_id])[:]) if case_id in self.previous else None
+        return self.predictor.predict(stored.read_image(), stored.placement, previous=previous)
+
+
+def predict_and_score(
+    project: Project, ensemble: Sequence[StoredPredictor], case_ids: Sequence[str], folder: Path
+) -> Report:
+    """Predict preprocessed cases with an ensemble, write the segmentations, and score them."""
+    scores = []
+    with project.reporter.follow("Predicting validation cases", len(case_ids)) as advance:
+        for done, case_id in enumerate(case_ids, start=1):
+            path = folder / f"{case_id}{project.dataset.file_ending}"
+            segmentation = restore([member.predict(case_id) for member in ensemble]).segmentation
+            geometry = read_header(project.dataset.find_case(case_id).images[0]).geometry
+            write_segmentation(path, decode_labels(segmentation, project.dataset.labels), geometry)
+            scores.append(score_written(project, case_id, path))
+            advance(done, "")
+    return make_report(scores, project.dataset.labels)
+
+
+def score_written(project: Project, case_id: str, path: Path) -> CaseScores:
+    """Score a written segmentation against the case's reference."""
+    case = project.dataset.find_case(case_id)
+    assert case.segmentation is not None, "a case of a split has a reference"
+    labels = project.dataset.labels
+    reference, geometry = read_labels(case.segmentation, labels), read_header(case.segmentation).geometry
+    return evaluate_case(
+        reference,
+        read_labels(path, labels),
+        labels=labels,
+        voxel_volume_ml=geometry.voxel_volume_ml,
+        case_id=case_id,
+    )
+
+
+def read_labels(path: Path, labels: Labels) -> np.ndarray:
+    """Read a segmentation file as labels (Z, Y, X)."""
+    stored, _ = read_segmentation(path)
+    return encode_labels(stored, labels, where=str(path))

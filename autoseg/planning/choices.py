@@ -1,0 +1,130 @@
+"""The values that a plan chooses, where one is more than a number: topology, loss, optimiser, augmentation, ...
+
+Tuples run along the configuration's axes: three in axis order for 3D, the last two for 2D.
+"""
+
+from __future__ import annotations
+
+from autoseg.serialization import Record
+
+
+class Resampling(Record):
+    """Spline orders of resampling.
+
+    Attributes:
+        image_order, segmentation_order, logits_order: within the plane, or along all axes.
+        separate_axis: the axis (in axis order) that is resampled on its own, None if all are treated alike.
+        separate_order: the spline order along that axis.
+    """
+
+    image_order: int = 3
+    segmentation_order: int = 1
+    logits_order: int = 1
+    separate_axis: int | None = None
+    separate_order: int = 0
+
+
+class Topology(Record):
+    """The shape of a U-Net: one entry per stage, finest first.
+
+    Attributes:
+        strides: downsampling on entering the stage, per axis; the first stage has 1.
+        kernel_sizes: convolution kernel per axis.
+    """
+
+    strides: tuple[tuple[int, ...], ...]
+    kernel_sizes: tuple[tuple[int, ...], ...]
+
+    @property
+    def n_stages(self) -> int:
+        return len(self.strides)
+
+    @property
+    def divisor(self) -> tuple[int, ...]:
+        """What each axis of a patch must be a multiple of."""
+        total = [1] * len(self.strides[0])
+        for strides in self.strides:
+            total = [before * stride for before, stride in zip(total, strides, strict=True)]
+        return tuple(total)
+
+
+class Blocks(Record):
+    """Blocks per stage: residual blocks or convolutions in the encoder, convolutions in the decoder."""
+
+    encoder: tuple[int, ...]
+    decoder: tuple[int, ...]
+
+
+class Loss(Record):
+    """A weighted sum of named terms, e.g. `{cross_entropy: 1, soft_dice: 1}`."""
+
+    terms: dict[str, float]
+    deep_supervision: bool = True
+
+
+class Optimizer(Record):
+    """Name and numbers of the optimiser, and how its learning rate runs over the share of training that is spent."""
+
+    name: str
+    learning_rate: float
+    weight_decay: float
+    momentum: float = 0.99
+    schedule: str = "polynomial"
+    warmup_share: float = 0.0
+    gradient_clip_norm: float = 12.0
+    ema_decay: float | None = None
+
+
+class Length(Record):
+    """How long training lasts: seconds of wall clock, or a number of iterations; one of them is None."""
+
+    train_time_s: float | None = None
+    n_iterations: int | None = None
+    iterations_per_epoch: int | None = None
+
+
+class Transform(Record):
+    """One augmentation: the probability per sample, and the range its strength is drawn from.
+
+    Attributes:
+        probability: per sample.
+        range: (low, high), in the unit of the transform; None where there is nothing to draw.
+        probability_per_channel: for transforms that treat channels one by one.
+    """
+
+    probability: float
+    range: tuple[float, float] | None = None
+    probability_per_channel: float = 1.0
+
+
+class Augmentation(Record):
+    """What is done to a training patch, in this order. Rotation in degrees, sigma in voxels.
+
+    Attributes:
+        in_plane: rotate and scale within the last two axes only, because the patch is flat.
+    """
+
+    in_plane: bool
+    rotation_deg: Transform
+    scaling: Transform
+    gaussian_noise: Transform
+    gaussian_blur: Transform
+    brightness: Transform
+    contrast: Transform
+    low_resolution: Transform
+    inverted_gamma: Transform
+    gamma: Transform
+    mirroring: Transform
+
+
+class Corruption(Record):
+    """How the previous segmentation is damaged before a cascade trains on it, so that it is not trusted blindly.
+
+    Attributes:
+        borders: a label is eroded or dilated; the range is that of the ball's radius in voxels.
+        components: connected components of a label are removed; the range is that of the largest share of the patch
+            that a removed component covers.
+    """
+
+    borders: Transform
+    components: Transform
