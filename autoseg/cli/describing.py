@@ -74,9 +74,7 @@ def _explain_warnings(project: Project, *, as_json: bool) -> None:
         print_json(oddities)
         return
     for oddity in oddities:
-        stdout.print(
-            f"{oddity.where}: {oddity.message}" if oddity.where else oddity.message, style="bold", markup=False
-        )
+        stdout.print(oddity.message, style="bold", markup=False)
         stdout.print(f"  {oddity.meaning}", markup=False)
         stdout.print(f"  {oddity.remedy}", markup=False)
     stdout.print(f"{len(oddities)} warnings about {project.dataset.name}.", markup=False, soft_wrap=True)

@@ -54,7 +54,10 @@ Assignments = Annotated[
         show_default=False,
     ),
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what was set by hand in the plan that stands.")]
+Fresh = Annotated[
+    bool,
+    typer.Option("--fresh", help="Forget what the plan that stands was asked for, and what was set by hand in it."),
+]
 CheckedPlan = Annotated[
     Path | None,
     typer.Option(

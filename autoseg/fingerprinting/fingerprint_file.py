@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pydantic
 from autoseg.data.declarations import BACKGROUND, parse_labels
 from autoseg.data.labels import Labels
 from autoseg.errors import AutosegError, DatasetError
-from autoseg.fingerprinting.fingerprint import FORMAT, QUANTILE_LEVELS, CaseFacts, Fingerprint, SidePair
+from autoseg.fingerprinting.fingerprint import FORMAT, QUANTILE_LEVELS, CaseFacts, Fingerprint, Intensities, SidePair
 from autoseg.fingerprinting.nnunet_fingerprint import (
     is_nnunet_fingerprint,
     note_number_of_cases,
@@ -75,7 +75,11 @@ def read_fingerprint(path: Path, declarations: Path | None = None) -> Fingerprin
 def parse_fingerprint(content: Mapping[str, Any], *, where: Path) -> Fingerprint:
     """Make a fingerprint of what a file holds, short forms and all; see `read_fingerprint`."""
     problems: list[str] = []
+    channels = content.get("channels")
+    if isinstance(channels, dict):  # as in nnU-Net's dataset.json: {"0": "CT"}
+        channels = list(channels.values())
     content = {**content, "labels": _parse_labels(content, where, problems)}
+    content |= {} if channels is None else {"channels": channels}
     try:
         written = parse_record(_FingerprintAsWritten, content, where=str(where), error=DatasetError)
         problems += [f"{where}: {problem}" for problem in _find_contradictions(written)]
@@ -119,8 +123,7 @@ def _find_contradictions(written: Fingerprint) -> Iterator[str]:
             f"labels has the names {list(labels.names)} and the values {list(labels.values)}, but needs one value per "
             "name, the background with 0 first, and one label besides."
         )
-    if len(written.intensities) not in (0, n_channels):
-        yield f"intensities has {len(written.intensities)} entries, but there are {n_channels} channels. One for each."
+    yield from _find_wrong_intensities(written.intensities, n_channels)
     for pair in written.side_pairs:
         yield from _find_unknown_labels(pair, labels)
     for index, facts in enumerate(written.cases):
@@ -129,6 +132,17 @@ def _find_contradictions(written: Fingerprint) -> Iterator[str]:
     counts = Counter(facts.id for facts in written.cases if facts.id)
     for case_id in (case_id for case_id, n_times in counts.items() if n_times > 1):
         yield f"cases: {counts[case_id]} cases are called {case_id}. Give each its own id, or none."
+
+
+def _find_wrong_intensities(intensities: Sequence[Intensities | None], n_channels: int) -> Iterator[str]:
+    if len(intensities) not in (0, n_channels):
+        yield f"intensities has {len(intensities)} entries, but there are {n_channels} channels. One for each."
+    for index, one in enumerate(intensities):
+        if one is not None and (one.std < 0 or one.percentile_00_5 > one.percentile_99_5):
+            yield (
+                f"intensities.{index} has a deviation of {one.std:g} and percentiles from {one.percentile_00_5:g} to "
+                f"{one.percentile_99_5:g}. A deviation is not negative, and the 0.5th percentile is the smaller one."
+            )
 
 
 def _find_unknown_labels(pair: SidePair, labels: Labels) -> Iterator[str]:

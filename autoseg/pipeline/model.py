@@ -60,17 +60,24 @@ def load_model(
     Args:
         source: a dataset, or a workspace.
         variant: name of a plan beside the first one.
-        configurations, folds: other than the selected ones, if given.
+        configurations, folds: other than the selected ones, if given; then a workspace needs no selection.
 
     Raises:
         WorkspaceError: nothing is trained yet, or a checkpoint is missing.
     """
-    place, dataset, selection = _find_selection(source, workspace, variant, reporter or Reporter(), device)
-    names = tuple(configurations) or selection.configurations.value
+    reporter = reporter or Reporter()
+    place, dataset, selection = _find_selection(source, workspace, variant, reporter, device)
+    if selection is None and not configurations:
+        raise WorkspaceError(f"{source}: has no selection.yaml. Run `autoseg select` on its dataset first.")
+    if selection is None:
+        reporter.say(f"{source}: has no selection.yaml, so nothing is done to the segmentations afterwards.")
+    selected = () if selection is None else selection.configurations.value
+    names = tuple(configurations) or selected
     loaded = [_load_predictor(place, dataset, name, folds, device, options) for name in names]
     predictors = tuple(predictor for predictor, _ in loaded)
-    is_selected = set(names) == set(selection.configurations.value)
-    postprocessing = selection.postprocessing.value if is_selected else Postprocessing()
+    postprocessing = Postprocessing()
+    if selection is not None and set(names) == set(selected):
+        postprocessing = selection.postprocessing.value
     content = [digest_file(path) for _, paths in loaded for path in paths]
     fingerprint = None
     if place.fingerprint.is_file():
@@ -88,15 +95,13 @@ def load_model(
 
 def _find_selection(
     source: Path, workspace: Path | None, variant: str | None, reporter: Reporter, device: str
-) -> tuple[Workspace, Dataset, Selection]:
+) -> tuple[Workspace, Dataset, Selection | None]:
+    """Where the folds lie, what they were trained on, and what was selected; a workspace alone may lack a selection."""
     place = Workspace(Path(source), variant)
     if not place.plan.is_file() and Workspace(Path(source)).plan.is_file():
         raise WorkspaceError(f"{place.plan}: is not there: this workspace has no variant {variant}.")
     if place.plan.is_file():
-        selection = read_selection(place)
-        if selection is None:
-            raise WorkspaceError(f"{source}: has no selection.yaml. Run `autoseg select` on its dataset first.")
-        return place, read_model_dataset(place), selection
+        return place, read_model_dataset(place), read_selection(place)
     project = open_project(source, workspace=workspace, variant=variant, reporter=reporter)
     return project.workspace, project.dataset, ensure_selection(project, device=device)
 

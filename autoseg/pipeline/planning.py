@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from autoseg.errors import AutosegError, WorkspaceError
+from autoseg.errors import AutosegError, UsageError, WorkspaceError
 from autoseg.fingerprinting.fingerprint import FORMAT, Fingerprint
 from autoseg.pipeline.project import Project
 from autoseg.planning.advising import find_advice
@@ -19,10 +19,9 @@ from autoseg.planning.pinning import NO_PINS, Pins
 from autoseg.planning.plan import Plan
 from autoseg.planning.plan_file import read_plan, write_plan
 from autoseg.planning.planner import make_plan
-from autoseg.planning.rules.budget import GPU_MARGIN
 from autoseg.planning.validation import check_plan
 from autoseg.planning.wishes import Wishes
-from autoseg.serialization import parse_record, read_json, write_json
+from autoseg.serialization import did_you_mean, parse_record, read_json, write_json
 from autoseg.workspace import Workspace
 
 WARNING = "WARNING: "  # how a reason begins that a person should read
@@ -105,6 +104,7 @@ def ensure_plan(project: Project, wishes: Wishes | None = None, *, device: str =
     fingerprint = ensure_fingerprint(project)
     path = project.workspace.plan
     if not path.is_file():
+        _refuse_unknown_variant(project.workspace)
         return renew_plan(project, wishes or Wishes(), device=device)
     plan = read_plan(path)
     wanted = merge_wishes(plan.wishes, wishes)
@@ -174,12 +174,22 @@ def plan_fingerprint(
         device: whose memory and speed to plan for; None plans for a GPU of the memory that was asked for, or 8 GB.
     """
     if device is None:
-        facts = DeviceFacts(device="cuda", memory_gb=ASSUMED_GPU_GB / (1 - GPU_MARGIN), n_threads=1)
+        facts = DeviceFacts(device="cuda", memory_gb=ASSUMED_GPU_GB, n_threads=1, is_assumed=True)
     else:
-        facts = measure_device(device)
+        facts = _measure_or_assume(device, wishes)
     plan = make_plan(fingerprint, facts, wishes, pins)
     check_plan(plan, where="plan")
     return plan
+
+
+def _measure_or_assume(device: str, wishes: Wishes) -> DeviceFacts:
+    """What a device can do; a GPU that is not here is taken as it was asked for."""
+    try:
+        return measure_device(device)
+    except UsageError:
+        if wishes.gpu_memory_gb is None or parse_device(device)[0] != "cuda":
+            raise
+        return DeviceFacts(device="cuda", memory_gb=wishes.gpu_memory_gb, n_threads=1, is_assumed=True)
 
 
 def review_plan(project: Project, plan: Plan) -> tuple[str, ...]:
@@ -199,6 +209,14 @@ def _keep_old_plan(project: Project, path: Path, plan: Plan) -> None:
         number += 1
     shutil.copy2(path, kept)
     project.reporter.say(f"The plan before is kept: {kept}")
+
+
+def _refuse_unknown_variant(workspace: Workspace) -> None:
+    """A variant is made by `autoseg plan` alone, so that a mistyped name makes none."""
+    if workspace.variant is None:
+        return
+    known = sorted(folder.name for folder in workspace.home.parent.glob("*") if folder.is_dir())
+    raise WorkspaceError(f"There is no variant {workspace.variant}.{did_you_mean(workspace.variant, known)}")
 
 
 def _why_kept(plan: Plan) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoseg.errors import AutosegError
+from autoseg.errors import AutosegError, PlanError
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.machine import count_cores
 from autoseg.pipeline.planning import ensure_device, ensure_fingerprint, merge_wishes, plan_fingerprint, renew_plan
@@ -94,23 +94,18 @@ def replan_fingerprint(
 
 def assume_gpu(memory_gb: float) -> DeviceFacts:
     """What is known of a GPU that need not be in this machine."""
-    return DeviceFacts(device="cuda", memory_gb=memory_gb, n_threads=count_cores())
+    return DeviceFacts(device="cuda", memory_gb=memory_gb, n_threads=count_cores(), is_assumed=True)
 
 
 def _read_standing(project: Project) -> Plan | None:
-    """The plan that stands in the workspace; a file that is none any more is told and left to `renew_plan` to keep."""
+    """The plan that stands in the workspace. Raises PlanError if it cannot be read: no edit is lost in silence."""
     path = project.workspace.plan
     if not path.is_file():
         return None
     try:
         return read_edited_plan(path)
     except AutosegError as problem:
-        first, *others = str(problem).splitlines()
-        more = f" (and {len(others)} more problems)" if others else ""
-        project.reporter.warn(
-            f"Nothing is carried over from the plan that stands, for it cannot be read. {first}{more}"
-        )
-        return None
+        raise PlanError(f"{problem}\nMend it, or plan without it by --fresh, which keeps a copy.") from None
 
 
 def _derive(
@@ -123,8 +118,7 @@ def _derive(
     reporter: Reporter,
 ) -> Plan:
     base = standing if edits.start is None else read_edited_plan(edits.start)
-    is_edit = edits.start is not None or bool(edits.assignments)
-    wanted = merge_wishes(base.wishes, wishes) if is_edit and base is not None else wishes
+    wanted = wishes if base is None else merge_wishes(base.wishes, wishes)
     if base is None and edits.assignments:
         base = draft(wanted)
     if base is None:

@@ -10,6 +10,7 @@ from autoseg.data.splits import N_FOLDS
 from autoseg.decision import Decision, fixed, ruled
 from autoseg.planning.choices import Loss
 
+CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres", "3d_cascade")
 NETWORKS = ("unet", "residual_unet")  # networks.build.NETWORKS
 NORMALIZATION_SCHEMES = ("ct", "zscore", "rescale", "rgb", "none")  # preprocessing.normalizing.SCHEMES
 OPTIMIZERS = ("sgd", "adamw")  # training.state.OPTIMIZERS

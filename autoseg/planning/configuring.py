@@ -119,8 +119,8 @@ def _choose_shape(situation: Situation, fit: Fit) -> tuple[Decision[Patch], Deci
     pins, grid = situation.pins, situation.grid
     found = fit.search.topology
     size, _ = fit_topology(situation, fit.search.patch_size, found)
-    rule = decide_patch_size(fit.search, median_shape=grid.median_shape)
-    if size != rule.value:
+    rule = decide_patch_size(fit.ruled or fit.search, median_shape=grid.median_shape)
+    if size != rule.value and fit.ruled is None:
         rule = ruled(size, f"{list(rule.value)}, padded to what the topology that was set by hand divides")
     patch = pins.obey("patch_size", rule)
     return patch, pins.obey("topology", decide_topology(found, patch_size=patch.value))
@@ -162,9 +162,8 @@ def _choose_features(
 
 
 def _choose_batch(situation: Situation, fit: Fit, sketch: NetworkSketch, patch_size: Patch) -> Decision[int]:
-    preset = situation.preset
     allowed = count_allowed_batch(situation, sketch, patch_size)
-    share = preset.max_share_of_dataset
+    share = situation.share_of_dataset
     patch_voxels = math.prod(patch_size)
     bearable = count_bearable(share=share, dataset_voxels=situation.grid.dataset_voxels, patch_voxels=patch_voxels)
     if situation.as_published:

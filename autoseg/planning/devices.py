@@ -85,6 +85,7 @@ class DeviceFacts(Record):
         is_busy: whether other programs took so much of the machine then that speeds were taken from processor time.
         precision: of the arithmetic that speeds were measured with.
         trials: what was compared then.
+        is_assumed: whether nobody measured it: a device to plan for that is not here.
     """
 
     device: Literal["cpu", "cuda", "mps"]
@@ -99,6 +100,7 @@ class DeviceFacts(Record):
     is_busy: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     trials: tuple[Trial, ...] = ()
+    is_assumed: bool = False
 
 
 def measure_device(device: str = "auto") -> DeviceFacts:

@@ -32,10 +32,15 @@ FEWEST_ITERATIONS = 1000
 
 @dataclass(frozen=True)
 class Fit:
-    """A patch that the budget holds, and the width it was found with, unless a person pinned the features."""
+    """A patch that the budget holds, and the width it was found with, unless a person pinned the features.
+
+    Attributes:
+        ruled: how the rule finds a patch, where a person pinned another one.
+    """
 
     width: int
     search: PatchSearch
+    ruled: PatchSearch | None = None
 
     def count_wanted(self, situation: Situation) -> tuple[int, int | None]:
         """Patches that memory must hold at least, and a batch has at most (`batch_size.count_wanted`)."""
@@ -68,7 +73,8 @@ def _take_pinned(situation: Situation, width: int) -> Fit:
     patch = tuple(situation.pins.values["patch_size"])
     topology = derive_topology(situation.grid.spacing_mm.value, patch)
     unmet = _find_limit(situation, width, patch, topology, ())
-    return Fit(width, PatchSearch(patch, patch, topology, (), (), unmet))
+    ruled = fit_patch(replace(situation, pins=situation.pins.without("patch_size"))).search
+    return Fit(width, PatchSearch(patch, patch, topology, (), (), unmet), ruled)
 
 
 def fit_patch_at(situation: Situation, width: int) -> Fit:
@@ -130,8 +136,8 @@ def count_needed(situation: Situation) -> int:
 
 def _count_wanted(situation: Situation, patch_size: Patch, larger: Sequence[int]) -> tuple[int, int | None]:
     bearable = math.inf
-    if not situation.is_on_cpu:
-        bearable = situation.preset.max_share_of_dataset * situation.grid.dataset_voxels
+    if not situation.is_on_cpu and "batch_size" not in situation.pins:
+        bearable = situation.share_of_dataset * situation.grid.dataset_voxels
     sizes = [*larger, math.prod(patch_size)]
     wanted, ceiling = count_wanted(sizes, usual=situation.usual_batch, bearable_voxels=max(bearable, MIN_BATCH))
     return max(wanted, 1), ceiling

@@ -34,6 +34,10 @@ class Pins:
         start = f"{place}."
         return Pins({key.removeprefix(start): value for key, value in self.values.items() if key.startswith(start)})
 
+    def without(self, key: str) -> Pins:
+        """The other pins."""
+        return Pins({name: value for name, value in self.values.items() if name != key})
+
     def obey(self, key: str, rule: Decision[T]) -> Decision[T]:
         """The rule's decision, or what a person set in its place."""
         if key not in self.values:

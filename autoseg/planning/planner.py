@@ -71,6 +71,11 @@ def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO
     check_wishes(wishes)
     axis_order, full = lay_grid(fingerprint, pins, as_published=wishes.as_published)
     n_folds = pins.obey("n_folds", blueprint.fix_n_folds(fingerprint.n_cases))
+    if n_folds.value > max(fingerprint.n_cases, 2):
+        n_cases = fingerprint.n_cases
+        raise PlanError(
+            f"n_folds: {n_folds.value} was set by hand, but there are {n_cases} cases. Use at most {n_cases}."
+        )
     budget = decide_budget(device, wishes, pins)
     task = Task(fingerprint, budget, wishes, pins, axis_order, full, n_folds)
     configurations, left_out = _plan_configurations(task)
@@ -127,7 +132,7 @@ def decide_budget(device: DeviceFacts, wishes: Wishes, pins: Pins = NO_PINS) -> 
     where = pins.obey("device", decide_device(device))
     if where.value != device.device:  # another one than was measured: nothing but its kind is known
         unknown: dict[str, object] = {"speeds": {}, "gflops": None, "total_memory_gb": None, "name": "", "index": 0}
-        device = device.model_copy(update={"device": where.value, **unknown})
+        device = device.model_copy(update={"device": where.value, "is_assumed": True, **unknown})
     kind = "cuda" if wishes.as_published else where.value
     memory = decide_memory(device, wish_gb=wishes.gpu_memory_gb, size=wishes.size, as_published=wishes.as_published)
     train_time = decide_train_time(device=kind, wish_s=wishes.train_time_s, n_epochs=wishes.n_epochs)

@@ -17,7 +17,7 @@ from autoseg.planning.memory import estimate_training_memory, find_largest_batch
 from autoseg.planning.pinning import Pins
 from autoseg.planning.plan import Budget
 from autoseg.planning.reference import SIZES, Preset, choose_preset, count_allowed, exceeds, scale_presets
-from autoseg.planning.rules.batch_size import CPU_BATCH
+from autoseg.planning.rules.batch_size import CPU_BATCH, MAX_SHARE_OF_DATASET
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.features import compute_features
 from autoseg.planning.rules.optimizer import FAST, PUBLISHED, decide_optimizer
@@ -86,6 +86,12 @@ class Situation:
         if self.as_published:
             return choose_preset(network, self.memory_gb)
         return scale_presets(network, self.memory_gb, self.n_dimensions)
+
+    @property
+    def share_of_dataset(self) -> float:
+        """What a batch may have of all voxels of the dataset."""
+        share = self.preset.max_share_of_dataset
+        return share if self.as_published else min(share, MAX_SHARE_OF_DATASET)
 
     @property
     def usual_batch(self) -> int:

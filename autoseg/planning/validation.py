@@ -66,6 +66,8 @@ def _check_shared(plan: Plan) -> Iterator[Problem]:
         yield Problem("axis_order", f"is {order}, but must be 0, 1 and 2 in some order, e.g. [0, 1, 2].")
     if not plan.configurations:
         yield Problem("configurations", "is empty, so there is nothing to train. Plan again.")
+    for name in plan.configurations:
+        yield from check_name("configurations", name, blueprint.CONFIGURATIONS)
     if plan.n_folds.value < 2:
         yield Problem("n_folds", f"is {plan.n_folds.value}, but a cross-validation needs at least 2.")
     if len(plan.labels.names) != len(plan.labels.values):

@@ -206,3 +206,11 @@ def test_two_gpus_get_a_variant_each(run: Run, phantom: Path, tmp_path: Path, ca
         assert read_plan(tmp_path / "variants" / name / "plan.yaml").budget.device.value == "cuda"
     assert run("explain", phantom, "budget.memory_gb", "--workspace", tmp_path, "--variant", "24gb", "--json") == 0
     assert read_json_output(capsys)["value"] == 24
+    assert run("explain", phantom, "--workspace", tmp_path, "--variant", "9gb") == 2
+    assert "There is no variant 9gb. Did you mean 8gb?" in capsys.readouterr().err
+    assert not (tmp_path / "variants" / "9gb").exists()
+
+
+def test_a_gpu_that_is_not_here_can_be_named(run: Run, fingerprint: Path, capsys: Captured) -> None:
+    assert run("plan", "--fingerprint", fingerprint, "--device", "cuda", "--gpu-memory", "11", "--json") == 0
+    assert read_json_output(capsys)["budget"]["memory_gb"]["value"] == 11

@@ -177,3 +177,13 @@ def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
         read_fingerprint(tmp_path / "half.json")
     with pytest.raises(AutosegError, match="there is no such file"):
         read_json(tmp_path / "none.json")
+
+
+def test_channels_may_be_written_as_nnunet_does(tmp_path: Path) -> None:
+    assert read(tmp_path, LEAST | {"channels": {"0": "CT", "1": "PET"}}).channels == ("CT", "PET")
+
+
+@pytest.mark.parametrize("wrong", [{"std": -5.0}, {"percentile_00_5": 500.0}])
+def test_statistics_that_cannot_be_are_told(tmp_path: Path, wrong: dict[str, float]) -> None:
+    (problem,) = problems_of(tmp_path, LEAST | {"intensities": [STATISTICS | wrong]})
+    assert problem.startswith("intensities.0 has a deviation of")

@@ -96,11 +96,19 @@ def test_a_wish_for_what_the_rules_say_lifts_an_earlier_pin(project: Project) ->
     assert replan(project, Wishes(network="auto"), Edits()).pinned == ()
 
 
-def test_a_plan_that_cannot_be_read_is_kept_and_told(project: Project) -> None:
+def test_a_plan_that_cannot_be_read_stops_planning_unless_it_is_to_be_forgotten(project: Project) -> None:
     project.workspace.plan.write_text("autoseg_plan: [")
-    replan(project, TEN_MINUTES, Edits())
-    assert "warning: Nothing is carried over from the plan that stands" in said(project)
+    with pytest.raises(PlanError, match=r"plan.yaml:\d+: is not valid YAML(.|\n)*or plan without it by --fresh"):
+        replan(project, TEN_MINUTES, Edits())
+    assert project.workspace.plan.read_text() == "autoseg_plan: ["
+    replan(project, TEN_MINUTES, Edits(fresh=True))
     assert project.workspace.plan.with_suffix(".old1.yaml").read_text() == "autoseg_plan: ["
+
+
+def test_what_was_asked_for_stays_asked_for_until_it_is_to_be_forgotten(project: Project) -> None:
+    replan(project, TEN_MINUTES, Edits())
+    assert replan(project, Wishes(), Edits()).budget.train_time_s.value == 600
+    assert replan(project, Wishes(), Edits(fresh=True)).budget.train_time_s.value == 3600
 
 
 def test_an_edit_that_cannot_be_fulfilled_writes_nothing(project: Project) -> None:

@@ -140,3 +140,20 @@ def test_another_device_than_the_measured_one_has_no_known_speed(plan_with: Call
 def test_blocks_for_another_number_of_stages_are_refused(plan_with: Callable[..., Plan]) -> None:
     with pytest.raises(PlanError, match=r"3d_fullres.blocks.decoder: \[1\] was set by hand for 1 stages"):
         plan_with(volume__blocks=Blocks(encoder=(1, 3, 4, 6, 6, 6), decoder=(1,)))
+
+
+def test_a_pinned_patch_is_told_beside_the_one_that_the_rule_would_choose(plan_with: Callable[..., Plan]) -> None:
+    free = plan_with().configurations["3d_fullres"].patch_size
+    reason = plan_with(volume__patch_size=(16, 64, 96)).configurations["3d_fullres"].patch_size.reason
+    assert reason == f"set by hand; the rule says {list(free.value)}: {free.reason}"
+
+
+def test_nothing_is_known_of_a_device_that_only_a_person_named(plan_with: Callable[..., Plan]) -> None:
+    plan = plan_with(budget__device="mps")
+    assert plan.budget.memory_gb.value == 8
+    assert "not measured; say --gpu-memory" in plan.budget.memory_gb.reason
+
+
+def test_more_folds_than_cases_are_refused(plan_with: Callable[..., Plan]) -> None:
+    with pytest.raises(PlanError, match=r"n_folds: 500 .* but there are 20 cases"):
+        plan_with(n_folds=500)

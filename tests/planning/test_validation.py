@@ -213,3 +213,11 @@ def test_the_corruption_of_a_cascade_has_probabilities(cpu_plan: Plan) -> None:
     assert check(cpu_plan, *in_cascade("3d_lowres"), spoil) == (
         "3d_cascade.cascade.corruption.borders has a probability outside of 0 to 1.",
     )
+
+
+def test_a_misspelt_configuration_is_named_with_its_neighbour(cpu_plan: Plan) -> None:
+    configurations = {"3d_fulres": cpu_plan.configurations["3d_fullres"], "2d": cpu_plan.configurations["2d"]}
+    problems = find_problems(cpu_plan.model_copy(update={"configurations": configurations}))
+    assert [str(problem) for problem in problems] == [
+        "configurations is 3d_fulres, which is not known. Did you mean 3d_fullres?"
+    ]

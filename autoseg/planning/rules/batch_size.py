@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from autoseg.decision import Decision, ruled
 from autoseg.planning.reference import MIN_BATCH
 
+MAX_SHARE_OF_DATASET = 0.05  # of all voxels that a batch may hold; borrowed from the plain network's planner
 CPU_BATCH = {2: 4, 3: 2}  # by number of dimensions: small, since many steps beat large ones in a short time; own choice
 
 

@@ -19,6 +19,8 @@ ASSUMED_GFLOPS_PER_THREAD = 50.0  # where nothing was measured
 
 def decide_device(device: DeviceFacts) -> Decision[str]:
     """Where training runs."""
+    if device.is_assumed:
+        return ruled(device.device, "to be planned for, though it is not here: nothing of it was measured")
     return ruled(device.device, f"what this machine has, with {device.n_threads} CPU thread(s)")
 
 
@@ -32,7 +34,7 @@ def decide_memory(
         size: a published preset, which stands for a memory of its own.
     """
     there_gb = device.total_memory_gb or device.memory_gb
-    if wish_gb is not None and wish_gb > there_gb and not as_published:
+    if wish_gb is not None and wish_gb > there_gb and not (as_published or device.is_assumed):
         reason = f"WARNING: asked for, although this device has only {there_gb:.1f} GB"
         return Decision(value=wish_gb, reason=reason, source="user")
     if wish_gb is not None:
@@ -40,12 +42,14 @@ def decide_memory(
     own = _count_free(device)
     if size is not None:
         published = SIZES[size].memory_gb
-        if as_published or own.value >= published:
+        if as_published or device.is_assumed or own.value >= published:
             return ruled(published, f"what the preset {size.upper()} was published for")
         reason = f"WARNING: less than the {published:g} GB of the preset {size.upper()} asked for: {own.reason}"
         return own.model_copy(update={"reason": reason})
     if as_published:
         return ruled(PUBLISHED_GB, f"the published rules plan for {PUBLISHED_GB:g} GB unless told otherwise")
+    if device.is_assumed:
+        return ruled(PUBLISHED_GB, f"{PUBLISHED_GB:g} GB assumed, for this device was not measured; say --gpu-memory")
     return own
 
 

@@ -49,3 +49,17 @@ def test_what_was_probed_is_taken_as_it_is() -> None:
     decision = decide_speeds(DeviceFacts(device="cuda", memory_gb=8, n_threads=4, speeds=speeds))
     assert decision.value == speeds
     assert "autoseg probe" in decision.reason
+
+
+def test_a_device_that_is_not_here_is_planned_for_as_it_was_asked_for() -> None:
+    card = DeviceFacts(device="cuda", memory_gb=8, n_threads=1, is_assumed=True)
+    assert "not here" in decide_device(card).reason
+    assert decide_memory(card, wish_gb=24, size=None, as_published=False).reason == "asked for"
+    assert decide_memory(card, wish_gb=None, size="l", as_published=False).value == 24
+    assert "assumed" in decide_memory(card, wish_gb=None, size=None, as_published=False).reason
+
+
+def test_more_than_a_device_has_is_warned_about() -> None:
+    card = DeviceFacts(device="cuda", memory_gb=8, total_memory_gb=12, n_threads=1)
+    assert decide_memory(card, wish_gb=12, size=None, as_published=False).reason == "asked for"
+    assert decide_memory(card, wish_gb=13, size=None, as_published=False).reason.startswith("WARNING")
