@@ -199,16 +199,21 @@ def review_plan(project: Project, plan: Plan) -> tuple[str, ...]:
 
 def _keep_old_plan(project: Project, path: Path, plan: Plan) -> None:
     """Copy a plan that is about to be replaced by another one; a file that is no plan any more is kept as well."""
-    try:
-        if read_plan(path) == plan:
-            return
-    except AutosegError:
-        pass
+    if _holds(path, plan):
+        return
     number = 1
     while (kept := path.with_suffix(f".old{number}.yaml")).exists():
         number += 1
     shutil.copy2(path, kept)
     project.reporter.say(f"The plan before is kept: {kept}")
+
+
+def _holds(path: Path, plan: Plan) -> bool:
+    """Whether a file holds this very plan; one that cannot be read holds another."""
+    try:
+        return read_plan(path) == plan
+    except AutosegError:
+        return False
 
 
 def _refuse_unknown_variant(workspace: Workspace) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from autoseg.decision import Decision, ruled
 from autoseg.errors import PlanError
-from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.fingerprinting.fingerprint import Fingerprint, SidePair
 from autoseg.planning import blueprint
 from autoseg.planning.choices import Topology
 from autoseg.planning.fitting import Fit, count_needed, fit_patch, fit_topology
@@ -65,8 +66,30 @@ def plan_configuration(
         cascade: what it sees beside the image.
         fit: the patch, if it was looked for already.
     """
-    pins, grid, as_published = situation.pins, situation.grid, situation.as_published
-    fit = fit or fit_patch(situation)
+    grid = situation.grid
+    network, sketch = _choose_network(situation, fit or fit_patch(situation))
+    patch_size, batch_size = network["patch_size"].value, network["batch_size"].value
+    training = _choose_training(situation, sketch, patch_size, batch_size, axis_order, fingerprint.side_pairs)
+    batch_dice = decide_batch_dice(n_dimensions=situation.n_dimensions, is_low_resolution_due=is_low_resolution_due)
+    optimizer, length = training["optimizer"].value, situation.length.value
+    work = Work(sketch, patch_size, batch_size, optimizer, situation.precision.value, length)
+    images = Images(len(fingerprint.channels), grid.median_volume, grid.stored_voxels, grid.spacing_mm.value)
+    return Configuration(
+        n_dimensions=situation.n_dimensions,
+        cascade=cascade,
+        spacing_mm=grid.spacing_mm,
+        median_shape=_state_median_shape(grid.median_shape),
+        resampling=situation.pins.obey("resampling", decide_resampling(spacing_mm=grid.spacing_mm.value)),
+        batch_dice=situation.pins.obey("batch_dice", batch_dice),
+        **network,
+        **training,
+        **forecast(work, images, situation.budget, n_folds=n_folds),
+    )
+
+
+def _choose_network(situation: Situation, fit: Fit) -> tuple[dict[str, Decision[Any]], NetworkSketch]:
+    """What the network is and what it sees at a time, by field; and the network for forecasts."""
+    pins = situation.pins
     patch, topology = _choose_shape(situation, fit)
     n_stages = topology.value.n_stages
     features = pins.obey("features", _choose_features(situation, fit, patch.value, topology.value))
@@ -75,43 +98,46 @@ def plan_configuration(
     _require_stages({"blocks.decoder": blocks.value.decoder}, n_stages - 1)
     loss = pins.obey("loss", blueprint.fix_loss())
     sketch = replace(situation.sketch(topology.value, features.value), deep_supervision=loss.value.deep_supervision)
-    batch = pins.obey("batch_size", _choose_batch(situation, fit, sketch, patch.value))
-    iteration = predict_iteration(sketch, patch.value, batch.value, situation.budget)
+    chosen: dict[str, Decision[Any]] = {
+        "network": situation.network,
+        "patch_size": patch,
+        "topology": topology,
+        "features": features,
+        "blocks": blocks,
+        "loss": loss,
+        "batch_size": pins.obey("batch_size", _choose_batch(situation, fit, sketch, patch.value)),
+    }
+    return chosen, sketch
+
+
+def _choose_training(
+    situation: Situation,
+    sketch: NetworkSketch,
+    patch_size: Patch,
+    batch_size: int,
+    axis_order: Sequence[int],
+    side_pairs: Sequence[SidePair],
+) -> dict[str, Decision[Any]]:
+    """How the network is trained, by field: what follows from the number of iterations that the length holds."""
+    pins, as_published = situation.pins, situation.as_published
+    iteration = predict_iteration(sketch, patch_size, batch_size, situation.budget)
     n_iterations = count_iterations(situation.length.value, iteration.value)
-    optimizer = pins.obey("optimizer", decide_optimizer(n_iterations=n_iterations, as_published=as_published))
     mirroring = decide_mirroring_axes(
         n_dimensions=situation.n_dimensions,
         n_iterations=n_iterations,
         as_published=as_published,
         axis_order=axis_order,
-        side_pairs=fingerprint.side_pairs,
+        side_pairs=side_pairs,
     )
-    batch_dice = decide_batch_dice(n_dimensions=situation.n_dimensions, is_low_resolution_due=is_low_resolution_due)
-    precision, length = situation.precision, situation.length
-    work = Work(sketch, patch.value, batch.value, optimizer.value, precision.value, length.value)
-    images = Images(len(fingerprint.channels), grid.median_volume, grid.stored_voxels, grid.spacing_mm.value)
-    return Configuration(
-        n_dimensions=situation.n_dimensions,
-        cascade=cascade,
-        spacing_mm=grid.spacing_mm,
-        median_shape=_state_median_shape(grid.median_shape),
-        resampling=pins.obey("resampling", decide_resampling(spacing_mm=grid.spacing_mm.value)),
-        patch_size=patch,
-        batch_size=batch,
-        network=situation.network,
-        topology=topology,
-        features=features,
-        blocks=blocks,
-        loss=loss,
-        batch_dice=pins.obey("batch_dice", batch_dice),
-        optimizer=optimizer,
-        length=length,
-        augmentation=pins.obey("augmentation", decide_augmentation(patch_size=patch.value)),
-        mirroring_axes=pins.obey("mirroring_axes", mirroring),
-        foreground_share=pins.obey("foreground_share", blueprint.fix_foreground_share()),
-        precision=precision,
-        **forecast(work, images, situation.budget, n_folds=n_folds),
-    )
+    optimizer = decide_optimizer(n_iterations=n_iterations, as_published=as_published)
+    return {
+        "optimizer": pins.obey("optimizer", optimizer),
+        "length": situation.length,
+        "augmentation": pins.obey("augmentation", decide_augmentation(patch_size=patch_size)),
+        "mirroring_axes": pins.obey("mirroring_axes", mirroring),
+        "foreground_share": pins.obey("foreground_share", blueprint.fix_foreground_share()),
+        "precision": situation.precision,
+    }
 
 
 def _choose_shape(situation: Situation, fit: Fit) -> tuple[Decision[Patch], Decision[Topology]]:
