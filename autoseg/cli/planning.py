@@ -104,7 +104,7 @@ def plan(
     from autoseg.pipeline.replanning import Edits
 
     asked = Asked(
-        wishes=make_wishes(None, train_time, epochs, network, size, rules),
+        wishes=make_wishes(AUTO if AUTO in (gpu_memory or []) else None, train_time, epochs, network, size, rules),
         memories_gb=parse_memories(gpu_memory or []),
         edits=Edits(start=start, assignments=tuple(assignments or ()), fresh=fresh),
         device=device,
@@ -157,7 +157,8 @@ def compare_files(first: Path, second: Path, *, as_json: bool) -> None:
 def plan_dataset(dataset: Path, workspace: Path | None, variant: str | None, asked: Asked) -> None:
     """Make and print the plan of a dataset, or one plan for each of several memories."""
     from autoseg.pipeline.project import open_project
-    from autoseg.pipeline.replanning import assume_gpu, replan
+    from autoseg.pipeline.replanning import replan
+    from autoseg.planning.devices import assume_gpu
 
     if len(asked.memories_gb) > 1 and variant is not None:
         raise UsageError("--variant names one plan, but --gpu-memory is given several times, and names each of them.")

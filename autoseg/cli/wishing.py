@@ -20,6 +20,8 @@ def make_wishes(
 ) -> Wishes:
     """What a person asked for, as the planner reads it; what was not asked for is left open.
 
+    `auto` for the memory is asked for as well: it takes back an amount that was asked for before.
+
     Raises:
         UsageError: an option has a value that does not exist, or two options contradict each other.
     """
@@ -29,14 +31,14 @@ def make_wishes(
     refuse_unknown("--size", size, Wishes.model_fields["size"].annotation)
     refuse_unknown("--rules", rules, Wishes.model_fields["rules"].annotation)
     said: dict[str, Any] = {
-        "gpu_memory_gb": parse_memory(gpu_memory),
         "train_time_s": train_time,
         "n_epochs": epochs,
         "network": network,
         "size": size,
         "rules": rules,
     }
-    return Wishes(**{name: value for name, value in said.items() if value is not None})
+    uttered = {name: value for name, value in said.items() if value is not None}
+    return Wishes(**uttered) if gpu_memory is None else Wishes(gpu_memory_gb=parse_memory(gpu_memory), **uttered)
 
 
 def refuse_two_lengths(*lengths: float | None) -> None:

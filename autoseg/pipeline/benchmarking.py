@@ -96,7 +96,7 @@ def compare_methods(
     for method in methods:
         if method not in NETWORKS:
             raise UsageError(f"--methods: {method} is not known.{did_you_mean(method, NETWORKS)}")
-    wishes = Wishes(train_time_s=train_time_s)
+    wishes = Wishes() if train_time_s is None else Wishes(train_time_s=train_time_s)
     plan = ensure_plan(project, wishes, device=device)
     (name,) = find_configurations(plan, (configuration,) if configuration else ())
     chosen = find_folds(ensure_splits(project, plan), folds)

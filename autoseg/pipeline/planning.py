@@ -13,7 +13,7 @@ from autoseg.errors import AutosegError, UsageError, WorkspaceError
 from autoseg.fingerprinting.fingerprint import FORMAT, Fingerprint
 from autoseg.pipeline.project import Project
 from autoseg.planning.advising import find_advice
-from autoseg.planning.devices import DeviceFacts, measure_device, parse_device
+from autoseg.planning.devices import DeviceFacts, assume_gpu, measure_device, parse_device
 from autoseg.planning.explaining import list_decisions
 from autoseg.planning.pinning import NO_PINS, Pins
 from autoseg.planning.plan import Plan
@@ -26,7 +26,6 @@ from autoseg.workspace import Workspace
 
 WARNING = "WARNING: "  # how a reason begins that a person should read
 RIVALS = ({"train_time_s", "n_epochs"}, {"network", "size"})  # wishes of which one takes the other's place
-ASSUMED_GPU_GB = 8.0  # for a plan from a fingerprint alone, when nobody says on what it is to run
 
 
 def ensure_fingerprint(project: Project) -> Fingerprint:
@@ -129,10 +128,13 @@ def ensure_plan(project: Project, wishes: Wishes | None = None, *, device: str =
 
 
 def merge_wishes(before: Wishes, now: Wishes | None) -> Wishes:
-    """Earlier wishes, with those that were uttered now in their place, and without what these rule out."""
+    """Earlier wishes, with those that were uttered now in their place, and without what these rule out.
+
+    A wish that is set to None takes an earlier one back, as `--gpu-memory auto` does.
+    """
     said = now.model_dump(exclude_unset=True) if now else {}
     uttered = {name: value for name, value in said.items() if value is not None}
-    replaced = {name for rivals in RIVALS if rivals & set(uttered) for name in rivals}
+    replaced = {name for rivals in RIVALS if rivals & set(uttered) for name in rivals} | set(said)
     kept = before.model_dump(exclude_defaults=True, exclude=replaced)
     return Wishes(**{**kept, **uttered})
 
@@ -173,10 +175,7 @@ def plan_fingerprint(
     Args:
         device: whose memory and speed to plan for; None plans for a GPU of the memory that was asked for, or 8 GB.
     """
-    if device is None:
-        facts = DeviceFacts(device="cuda", memory_gb=ASSUMED_GPU_GB, n_threads=1, is_assumed=True)
-    else:
-        facts = _measure_or_assume(device, wishes)
+    facts = assume_gpu() if device is None else _measure_or_assume(device, wishes)
     plan = make_plan(fingerprint, facts, wishes, pins)
     check_plan(plan, where="plan")
     return plan
@@ -189,7 +188,7 @@ def _measure_or_assume(device: str, wishes: Wishes) -> DeviceFacts:
     except UsageError:
         if wishes.gpu_memory_gb is None or parse_device(device)[0] != "cuda":
             raise
-        return DeviceFacts(device="cuda", memory_gb=wishes.gpu_memory_gb, n_threads=1, is_assumed=True)
+        return assume_gpu(wishes.gpu_memory_gb)
 
 
 def review_plan(project: Project, plan: Plan) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from autoseg.errors import AutosegError, PlanError
 from autoseg.fingerprinting.fingerprint import Fingerprint
-from autoseg.machine import count_cores
 from autoseg.pipeline.planning import ensure_device, ensure_fingerprint, merge_wishes, plan_fingerprint, renew_plan
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.reporting import Reporter
@@ -44,7 +43,7 @@ class Edits:
     Attributes:
         start: an edited plan file to begin with; None for the plan that stands in the workspace, if there is one.
         assignments: `KEY=VALUE`, set on top of it.
-        fresh: forget what was set by hand in the plan that stands.
+        fresh: forget what the plan that stands was asked for, and what was set by hand in it.
     """
 
     start: Path | None = None
@@ -58,8 +57,7 @@ def replan(
     """Make the workspace's plan anew: what was set by hand is kept, the rest follows from it.
 
     Args:
-        wishes: what is asked for now. What the edited plan was asked for still counts beside it; a plan that merely
-            stands there hands on its pins alone.
+        wishes: what is asked for now. What the plan before was asked for still counts beside it.
         edits: what was set by hand.
         device, facts: as for `renew_plan`.
 
@@ -90,11 +88,6 @@ def replan_fingerprint(
         return plan_fingerprint(fingerprint, wishes, device=device, pins=pins)
 
     return _derive(wishes, edits, None, draft=draft, make=make, reporter=reporter)
-
-
-def assume_gpu(memory_gb: float) -> DeviceFacts:
-    """What is known of a GPU that need not be in this machine."""
-    return DeviceFacts(device="cuda", memory_gb=memory_gb, n_threads=count_cores(), is_assumed=True)
 
 
 def _read_standing(project: Project) -> Plan | None:
@@ -138,8 +131,7 @@ def _derive(
 
 def choose_pins(base: Plan, wishes: Wishes, assignments: Sequence[Assignment] = ()) -> Pins:
     """What a person set in a plan, but for what a wish of now decides, `auto` included; `--set` goes before both."""
-    said = {wish for wish, value in wishes.model_dump(exclude_unset=True).items() if value is not None}
-    decided = {name for wish in said for name in DECIDED_BY.get(wish, ())}
+    decided = {name for wish in wishes.model_fields_set for name in DECIDED_BY.get(wish, ())}
 
     def is_kept(key: str) -> bool:
         is_assigned = any(is_within(assignment.key, key) for assignment in assignments)

@@ -25,6 +25,7 @@ from autoseg.serialization import Record, did_you_mean
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 BYTES_PER_GB = 1e9
+ASSUMED_GPU_GB = 8.0  # what most published plans were made for, where nobody says what there is
 PROCESSORS = Path("/proc/cpuinfo")  # Linux; platform knows the processor's name elsewhere
 MATRIX_EDGE = 1024  # float32, 4 MB each: beyond the second-level cache of most cores
 N_ROUNDS, ROUND_S = 4, 0.07  # best of four rounds, 0.3 s in all
@@ -101,6 +102,11 @@ class DeviceFacts(Record):
     precision: Literal["float32", "bfloat16"] = "float32"
     trials: tuple[Trial, ...] = ()
     is_assumed: bool = False
+
+
+def assume_gpu(memory_gb: float = ASSUMED_GPU_GB) -> DeviceFacts:
+    """What is known of a GPU that need not be in this machine."""
+    return DeviceFacts(device="cuda", memory_gb=memory_gb, n_threads=count_cores(), is_assumed=True)
 
 
 def measure_device(device: str = "auto") -> DeviceFacts:

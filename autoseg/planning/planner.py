@@ -43,7 +43,7 @@ NO_WISHES = Wishes()
 
 
 @dataclass(frozen=True)
-class Task:
+class Basis:
     """What all configurations of a plan are made from."""
 
     fingerprint: Fingerprint
@@ -77,8 +77,8 @@ def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO
             f"n_folds: {n_folds.value} was set by hand, but there are {n_cases} cases. Use at most {n_cases}."
         )
     budget = decide_budget(device, wishes, pins)
-    task = Task(fingerprint, budget, wishes, pins, axis_order, full, n_folds)
-    configurations, left_out = _plan_configurations(task)
+    basis = Basis(fingerprint, budget, wishes, pins, axis_order, full, n_folds)
+    configurations, left_out = _plan_configurations(basis)
     plan = Plan(
         dataset=fingerprint.dataset,
         fingerprint_digest=fingerprint.digest,
@@ -144,32 +144,32 @@ def decide_budget(device: DeviceFacts, wishes: Wishes, pins: Pins = NO_PINS) -> 
     )
 
 
-def _plan_configurations(task: Task) -> tuple[dict[str, Configuration], dict[str, Decision[bool]]]:
+def _plan_configurations(basis: Basis) -> tuple[dict[str, Configuration], dict[str, Decision[bool]]]:
     """The configurations, and why others are left out."""
-    slices = leave_first_axis(task.fingerprint, task.axis_order.value, task.full, task.pins.below("2d"))
-    planned = {"2d": _configure(task, "2d", slices)}
-    if task.full.median_shape[0] == 1:
+    slices = leave_first_axis(basis.fingerprint, basis.axis_order.value, basis.full, basis.pins.below("2d"))
+    planned = {"2d": _configure(basis, "2d", slices)}
+    if basis.full.median_shape[0] == 1:
         reason = "images are pictures: the first axis has one voxel"
         return planned, {name: ruled(False, reason) for name in ("3d_fullres", "3d_lowres", "3d_cascade")}
-    situation = _describe_situation(task, "3d_fullres", task.full)
+    situation = _describe_situation(basis, "3d_fullres", basis.full)
     fit = fit_patch(situation)
-    low = task.pins.below("3d_lowres").obey("spacing_mm", _look_for_low_resolution(situation, fit))
+    low = basis.pins.below("3d_lowres").obey("spacing_mm", _look_for_low_resolution(situation, fit))
     is_due = low.value is not None
-    planned["3d_fullres"] = _configure(task, "3d_fullres", task.full, is_low_resolution_due=is_due, fit=fit)
+    planned["3d_fullres"] = _configure(basis, "3d_fullres", basis.full, is_low_resolution_due=is_due, fit=fit)
     if low.value is None:
         no_cascade = ruled(False, "there is no low-resolution pass to build on")
         return planned, {"3d_lowres": replace_with_no(low), "3d_cascade": no_cascade}
     spacing = Decision[Values](**{**dict(low), "value": low.value})
-    grid = coarsen(task.fingerprint, task.axis_order.value, task.full, spacing)
-    planned["3d_lowres"] = _configure(task, "3d_lowres", grid)
-    pins = task.pins.below("3d_cascade")
+    grid = coarsen(basis.fingerprint, basis.axis_order.value, basis.full, spacing)
+    planned["3d_lowres"] = _configure(basis, "3d_lowres", grid)
+    pins = basis.pins.below("3d_cascade")
     cascade = Cascade(
         previous=decide_previous(configuration="3d_lowres"),
         corruption=pins.obey("cascade.corruption", fix_corruption()),
     )
-    shared = ruled(task.full.spacing_mm.value, "that of 3d_fullres, whose preprocessed cases the cascade shares")
-    grid = replace(task.full, spacing_mm=shared)
-    planned["3d_cascade"] = _configure(task, "3d_cascade", grid, is_low_resolution_due=True, cascade=cascade)
+    shared = ruled(basis.full.spacing_mm.value, "that of 3d_fullres, whose preprocessed cases the cascade shares")
+    grid = replace(basis.full, spacing_mm=shared)
+    planned["3d_cascade"] = _configure(basis, "3d_cascade", grid, is_low_resolution_due=True, cascade=cascade)
     return planned, {}
 
 
@@ -179,7 +179,7 @@ def replace_with_no(decision: Decision[Values | None]) -> Decision[bool]:
 
 
 def _configure(
-    task: Task,
+    basis: Basis,
     name: str,
     grid: Grid,
     *,
@@ -189,11 +189,11 @@ def _configure(
 ) -> Configuration:
     try:
         return plan_configuration(
-            _describe_situation(task, name, grid, sees_previous=cascade is not None),
-            task.fingerprint,
-            axis_order=task.axis_order.value,
+            _describe_situation(basis, name, grid, sees_previous=cascade is not None),
+            basis.fingerprint,
+            axis_order=basis.axis_order.value,
             is_low_resolution_due=is_low_resolution_due,
-            n_folds=task.n_folds.value,
+            n_folds=basis.n_folds.value,
             cascade=cascade,
             fit=fit,
         )
@@ -201,14 +201,14 @@ def _configure(
         raise PlanError(f"{name}.{problem}") from None
 
 
-def _describe_situation(task: Task, name: str, grid: Grid, *, sees_previous: bool = False) -> Situation:
-    wishes, budget, labels = task.wishes, task.budget, task.fingerprint.labels
+def _describe_situation(basis: Basis, name: str, grid: Grid, *, sees_previous: bool = False) -> Situation:
+    wishes, budget, labels = basis.wishes, basis.budget, basis.fingerprint.labels
     kind = "cuda" if wishes.as_published else budget.device.value
     wish = "residual" if wishes.size is not None else wishes.network
     network = decide_network(device=kind, wish=wish, as_published=wishes.as_published)
     length = decide_length(train_time_s=budget.train_time_s.value, n_epochs=wishes.n_epochs)
-    pins = task.pins.below(name)
-    n_channels = len(task.fingerprint.channels)
+    pins = basis.pins.below(name)
+    n_channels = len(basis.fingerprint.channels)
     return Situation(
         grid=grid,
         n_channels=n_channels + (labels.n_labels - 1 if sees_previous else 0),

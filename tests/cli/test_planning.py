@@ -214,3 +214,13 @@ def test_two_gpus_get_a_variant_each(run: Run, phantom: Path, tmp_path: Path, ca
 def test_a_gpu_that_is_not_here_can_be_named(run: Run, fingerprint: Path, capsys: Captured) -> None:
     assert run("plan", "--fingerprint", fingerprint, "--device", "cuda", "--gpu-memory", "11", "--json") == 0
     assert read_json_output(capsys)["budget"]["memory_gb"]["value"] == 11
+
+
+def test_auto_takes_back_a_memory_that_was_asked_for(run: Run, phantom: Path, tmp_path: Path) -> None:
+    plan = ("plan", phantom, "--workspace", tmp_path)
+    assert run(*plan, "--gpu-memory", "3") == 0
+    assert run(*plan) == 0
+    assert read_plan(tmp_path / "plan.yaml").budget.memory_gb.value == 3
+    assert run(*plan, "--gpu-memory", "auto") == 0
+    made = read_plan(tmp_path / "plan.yaml")
+    assert (made.wishes.gpu_memory_gb, made.budget.memory_gb.source) == (None, "rule")

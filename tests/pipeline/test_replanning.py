@@ -8,9 +8,9 @@ import pytest
 
 from autoseg.errors import PlanError, UsageError
 from autoseg.pipeline.project import Project, open_project
-from autoseg.pipeline.replanning import Edits, assume_gpu, choose_pins, replan
+from autoseg.pipeline.replanning import Edits, choose_pins, replan
 from autoseg.pipeline.reporting import Reporter
-from autoseg.planning.devices import DeviceFacts
+from autoseg.planning.devices import DeviceFacts, assume_gpu
 from autoseg.planning.editing import Assignment, edit_plan
 from autoseg.planning.plan_file import read_plan, write_plan
 from autoseg.planning.wishes import Wishes

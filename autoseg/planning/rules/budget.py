@@ -6,7 +6,7 @@ Memory is what the device has, less what others need; on a CPU the matrix speed 
 from __future__ import annotations
 
 from autoseg.decision import Decision, ruled
-from autoseg.planning.devices import DeviceFacts, Speed
+from autoseg.planning.devices import ASSUMED_GPU_GB, DeviceFacts, Speed
 from autoseg.planning.reference import SIZES
 from autoseg.planning.throughput import assume_speeds
 
@@ -49,7 +49,9 @@ def decide_memory(
     if as_published:
         return ruled(PUBLISHED_GB, f"the published rules plan for {PUBLISHED_GB:g} GB unless told otherwise")
     if device.is_assumed:
-        return ruled(PUBLISHED_GB, f"{PUBLISHED_GB:g} GB assumed, for this device was not measured; say --gpu-memory")
+        return ruled(
+            ASSUMED_GPU_GB, f"{ASSUMED_GPU_GB:g} GB assumed, for this device was not measured; say --gpu-memory"
+        )
     return own
 
 
