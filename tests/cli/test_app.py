@@ -5,31 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
 
-from autoseg.cli import main
 from autoseg.cli.options import parse_duration
 from autoseg.pipeline.demo import DemoResult
 from autoseg.pipeline.project import Project
 from autoseg.planning.plan import Plan
 
+Run = Callable[..., int]
+
 COMMANDS = (
     *("demo", "check", "fingerprint", "probe", "plan", "explain", "schema", "preprocess"),
     *("train", "select", "predict-ensemble", "evaluate", "benchmark"),
 )
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Run the command line in this process and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["autoseg", *map(str, words)])
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def test_help_lists_the_commands_in_the_order_of_the_method() -> None:
@@ -41,10 +33,8 @@ def test_help_lists_the_commands_in_the_order_of_the_method() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, command, "--help") == 0
+def test_every_command_explains_itself(command: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "--help") == 0
     assert "Usage: autoseg" in capsys.readouterr().out
 
 
@@ -61,21 +51,18 @@ def test_planning_loads_no_torch(phantom: Path, tmp_path: Path) -> None:
 
 
 def test_the_plan_as_json_is_a_plan(
-    trained: Project, phantom: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Project, phantom: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        run(monkeypatch, "explain", phantom, "3d_fullres.patch_size", "--json", "--workspace", trained.workspace.root)
-        == 0
-    )
+    assert run("explain", phantom, "3d_fullres.patch_size", "--json", "--workspace", trained.workspace.root) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["value"] == [*shown["value"]]
     assert shown["reason"]
 
 
 def test_plan_writes_a_file_and_prints_json(
-    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    phantom: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "plan", phantom, "--train-time", "5m", "--json", "--workspace", tmp_path) == 0
+    assert run("plan", phantom, "--train-time", "5m", "--json", "--workspace", tmp_path) == 0
     shown = capsys.readouterr()
     assert Plan.model_validate(json.loads(shown.out)).budget.train_time_s.value == 300
     assert shown.err.startswith(f"Workspace: {tmp_path}")
@@ -101,17 +88,19 @@ def test_a_mistake_ends_in_one_clear_line(
     line: str,
     trained: Project,
     phantom: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     filled = [word.format(phantom=phantom) for word in words]
-    assert run(monkeypatch, *filled, "--workspace", trained.workspace.root) == 2
+    assert run(*filled, "--workspace", trained.workspace.root) == 2
     errors = [row for row in capsys.readouterr().err.splitlines() if row.startswith("error:")]
     assert len(errors) == 1
     assert line in errors[0]
 
 
-def test_the_demo_runs_without_an_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_runs_without_an_option(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = {}
 
     def run_demo(folder: Path, **options: object) -> DemoResult:
@@ -119,37 +108,37 @@ def test_the_demo_runs_without_an_option(monkeypatch: pytest.MonkeyPatch, capsys
         return DemoResult(n_cases=4, dice={"organ": 0.9}, mean_dice=0.9, files={"plan": folder / "plan.yaml"})
 
     monkeypatch.setattr("autoseg.pipeline.demo.run_demo", run_demo)
-    assert run(monkeypatch, "demo") == 0
+    assert run("demo") == 0
     assert asked["train_time_s"] > 0
     assert "0.9000" in capsys.readouterr().out
 
 
 def test_check_exits_with_2_for_an_error(
-    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    phantom: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "check", phantom) == 0
+    assert run("check", phantom) == 0
     (tmp_path / "images").mkdir()
     (tmp_path / "labels").mkdir()
-    assert run(monkeypatch, "check", tmp_path) == 2
+    assert run("check", tmp_path) == 2
     assert "error" in capsys.readouterr().err
 
 
 def test_predict_and_evaluate_a_held_out_case(
-    trained: Project, phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Project, phantom: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "predict-ensemble", trained.workspace.root, "-i", phantom / "imagesTs", "-o", tmp_path) == 0
+    assert run("predict-ensemble", trained.workspace.root, "-i", phantom / "imagesTs", "-o", tmp_path) == 0
     capsys.readouterr()
-    assert run(monkeypatch, "evaluate", phantom / "labelsTs", tmp_path, "--json") == 0
+    assert run("evaluate", phantom / "labelsTs", tmp_path, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["n_cases"] == 1
     assert set(report["summary"]) == set(trained.dataset.labels.names[1:])
 
 
 def test_a_missing_prediction_is_a_miss(
-    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    phantom: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
-    assert run(monkeypatch, "evaluate", phantom / "labelsTs", tmp_path / "empty", "--json") == 0
+    assert run("evaluate", phantom / "labelsTs", tmp_path / "empty", "--json") == 0
     assert json.loads(capsys.readouterr().out)["mean_dice"] == 0
 
 

@@ -1,54 +1,38 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from autoseg.cli import main
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Run the command line in this process and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["autoseg", *map(str, words)])
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+Run = Callable[..., int]
 
 
 @pytest.mark.parametrize("kind", ["plan", "dataset", "fingerprint"])
-def test_the_schema_of_every_kind_of_file_is_printed(
-    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "schema", kind) == 0
+def test_the_schema_of_every_kind_of_file_is_printed(kind: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("schema", kind) == 0
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["description"]
 
 
 def test_a_schema_is_written_and_says_how_editors_find_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "schema", "plan", "--output", tmp_path / "plan.schema.json") == 0
+    assert run("schema", "plan", "--output", tmp_path / "plan.schema.json") == 0
     assert "# yaml-language-server: $schema=plan.schema.json" in capsys.readouterr().out
     assert json.loads((tmp_path / "plan.schema.json").read_text())["title"] == "Plan"
 
 
-def test_an_unknown_kind_is_told_the_nearest(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "schema", "plna") == 2
+def test_an_unknown_kind_is_told_the_nearest(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("schema", "plna") == 2
     assert "Did you mean plan?" in capsys.readouterr().err
 
 
-def test_warnings_are_explained(
-    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "explain", phantom, "warnings", "--workspace", tmp_path) == 0
+def test_warnings_are_explained(phantom: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", phantom, "warnings", "--workspace", tmp_path) == 0
     assert capsys.readouterr().out.rstrip().endswith(f"warnings about {phantom.name}.")
-    assert run(monkeypatch, "explain", phantom, "warnings", "--workspace", tmp_path, "--json") == 0
+    assert run("explain", phantom, "warnings", "--workspace", tmp_path, "--json") == 0
     assert isinstance(json.loads(capsys.readouterr().out), list)

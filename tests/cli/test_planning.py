@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from autoseg.cli import main, plan_tables
+from autoseg.cli import plan_tables
 from autoseg.planning.plan import Plan
 from autoseg.planning.plan_file import read_plan
 from autoseg.serialization import write_json
 
 Run = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in this process and return its exit code."""
-
-    def run_words(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["autoseg", *map(str, words)])
-        try:
-            main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run_words
 
 
 @pytest.fixture
