@@ -4,15 +4,17 @@ autoseg_workspace/<dataset>/
   dataset.json                        how the dataset was read: layout, channels, labels, mapping
   fingerprint.json                    what was measured
   device.json                         what this machine can do, measured once
+  engines.json                        who augments patches faster, measured when training begins
   plan.yaml                           what was decided, and why
-  splits.json                         who trains and who validates in each fold
+  splits.json                         who trains and who validates in each fold, and why so; yours may take its place
   preprocessed/<2d|3d>-<digest>/        shared by all configurations and plans that want the same values
     CASE.image.b2nd CASE.segmentation.b2nd CASE.locations.npy CASE.json
   previous/<configuration>-<digest>/
     CASE.b2nd                         what a low-resolution fold says of the cases that it never saw, for the cascade;
                                       named after the fold's weights and never removed: `previous` may be deleted
                                       whenever nothing trains, what is needed of it is predicted again
-  trained/<configuration>/fold_<k>/     fold_<k>.old1, ... are runs that --restart moved aside: nothing reads them
+  trained/<configuration>/fold_<k>/     fold_all trained on every case; fold_<k>.old1, ... are runs that --restart
+                                      moved aside: nothing reads them
     checkpoint.safetensors            weights and the configuration that they obey
     resume.safetensors                everything that an interrupted run continues from
     history.jsonl  progress.png       one line per epoch, and its picture
@@ -30,6 +32,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from autoseg.data.splits import ALL, Fold
 
 DEFAULT_ROOT = Path("autoseg_workspace")
 
@@ -69,6 +73,10 @@ class Workspace:
         return self.root.parent / "device.json"
 
     @property
+    def engines(self) -> Path:
+        return self.home / "engines.json"
+
+    @property
     def plan(self) -> Path:
         return self.home / "plan.yaml"
 
@@ -84,6 +92,12 @@ class Workspace:
     def benchmark(self) -> Path:
         return self.home / "benchmark"
 
+    @property
+    def variants(self) -> tuple[Workspace, ...]:
+        """The workspace of the first plan, and of every plan beside it: they share the dataset and its splits."""
+        names = sorted(folder.name for folder in (self.root / "variants").glob("*") if folder.is_dir())
+        return (Workspace(self.root), *(Workspace(self.root, name) for name in names))
+
     def preprocessed(self, n_dimensions: int, digest: str) -> Path:
         return self.root / "preprocessed" / f"{n_dimensions}d-{digest}"
 
@@ -97,13 +111,18 @@ class Workspace:
     def trained(self, configuration: str) -> Path:
         return self.runs / configuration
 
-    def run(self, configuration: str, fold: int | str) -> Run:
+    def run(self, configuration: str, fold: Fold) -> Run:
         return Run(self.trained(configuration) / f"fold_{fold}")
 
-    def find_runs(self, configuration: str) -> dict[int, Run]:
-        """The runs of a configuration that are there, by fold; not those that were moved aside (`fold_0.old1`)."""
-        names = [path.name.removeprefix("fold_") for path in self.trained(configuration).glob("fold_*")]
-        return {fold: self.run(configuration, fold) for fold in sorted(int(name) for name in names if name.isdigit())}
+    def find_runs(self, configuration: str) -> dict[Fold, Run]:
+        """The runs of a configuration that are there, by fold, `all` last; not those moved aside (`fold_0.old1`)."""
+        names = {path.name.removeprefix("fold_") for path in self.trained(configuration).glob("fold_*")}
+        folds: list[Fold] = [*sorted(int(name) for name in names if name.isdigit()), *([ALL] if ALL in names else [])]
+        return {fold: self.run(configuration, fold) for fold in folds}
+
+    def find_folds(self, configuration: str) -> dict[int, Run]:
+        """The runs of the cross-validation alone."""
+        return {fold: run for fold, run in self.find_runs(configuration).items() if fold != ALL}
 
     def crossvalidation(self, candidate: str) -> Path:
         return self.home / "crossvalidation" / candidate

@@ -140,7 +140,7 @@ def measure(trial: Trial, device: str, n_iterations: int) -> dict[str, Any]:
     import autoseg.cli.app
     import autoseg.data.image_io
     import autoseg.training.augmentation
-    from autoseg.training.device import choose_device, computes_in_bfloat16, measure_peak_memory_gb
+    from autoseg.training.device import choose_device, find_mixed_type, measure_peak_memory_gb
 
     assert autoseg.cli.app
     figure = matplotlib.figure.Figure()
@@ -155,7 +155,7 @@ def measure(trial: Trial, device: str, n_iterations: int) -> dict[str, Any]:
         free, total = torch.cuda.mem_get_info(place)
         beside = total - free - torch.cuda.memory_reserved(place)
         gb = (torch.cuda.max_memory_reserved(place) + beside) / BYTES_PER_GB
-    is_mixed = trial.grid is None and computes_in_bfloat16("bfloat16", place)
+    is_mixed = trial.grid is None and find_mixed_type("bfloat16", place) is not None
     return {
         "gb": gb,
         "precision": "bfloat16" if is_mixed else "float32",
@@ -167,39 +167,32 @@ def measure(trial: Trial, device: str, n_iterations: int) -> dict[str, Any]:
 def train(trial: Trial, device: Any, n_iterations: int) -> None:
     """Iterations of the real loop over random batches, with as many of them waiting as there are in training."""
     import numpy as np
-    import torch
 
+    from autoseg.data.labels import Labels
     from autoseg.training.batches import Batch
-    from autoseg.training.device import computes_in_bfloat16
+    from autoseg.training.inputs import place_batch
     from autoseg.training.job import N_VALIDATION_BATCHES
     from autoseg.training.loop import N_BATCHES_AHEAD
-    from autoseg.training.losses import compute_loss
-    from autoseg.training.state import OPTIMIZERS as MAKERS
-    from autoseg.training.state import TrainingState, update_average, write_state
+    from autoseg.training.optimizers import make_optimizer
+    from autoseg.training.state import TrainingState, write_state
+    from autoseg.training.stepping import Recipe, take_step
 
     rng = np.random.default_rng(0)
     network, settings = build(trial, device), OPTIMIZERS[trial.optimizer]
     average = network if settings.ema_decay is None else copy.deepcopy(network)
-    state = TrainingState(network, average, MAKERS[settings.name](network.parameters(), settings))
+    state = TrainingState(network, average, make_optimizer(network, settings))
+    recipe = Recipe(LOSS, False, settings, "bfloat16")
+    names = ("background", *(f"label_{number}" for number in range(1, trial.n_labels)))
+    labels = Labels(names=names, values=tuple(range(trial.n_labels)))
 
     def make_batch() -> Batch:
         shape = (trial.batch, trial.n_channels, *trial.patch)
-        labels = rng.integers(0, trial.n_labels, (trial.batch, *trial.patch), dtype=np.int16)
-        return Batch(rng.standard_normal(shape, dtype=np.float32), labels, ())
+        segmentation = rng.integers(0, trial.n_labels, (trial.batch, *trial.patch), dtype=np.int16)
+        return Batch(rng.standard_normal(shape, dtype=np.float32), segmentation, ())
 
     def run(batch: Batch) -> None:
-        image = torch.from_numpy(batch.image).to(device)
-        target = torch.from_numpy(batch.segmentation).to(device).long()
-        state.network.train()
-        with torch.autocast(device.type, torch.bfloat16, enabled=computes_in_bfloat16("bfloat16", device)):
-            levels = state.network(image)
-        loss, _ = compute_loss(levels, target, LOSS, batch_dice=False)
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip_norm)
-        state.optimizer.step()
-        state.iteration += 1
-        update_average(state, settings.ema_decay)
+        inputs = place_batch(batch, labels, device)
+        take_step(state, state.network, inputs, recipe, rate=settings.learning_rate)
 
     waiting = [make_batch() for _ in range(N_BATCHES_AHEAD + N_VALIDATION_BATCHES)]
     for _ in range(n_iterations):
@@ -223,7 +216,7 @@ def predict(trial: Trial, device: Any) -> None:
     read = np.random.default_rng(0).standard_normal((trial.n_channels, *trial.grid), dtype=np.float32)
     aligned = read.copy()
     image = aligned.copy()
-    words: dict[str, Any] = {"patch_size": trial.patch, "n_labels": trial.n_labels, "device": device}
+    words: dict[str, Any] = {"patch_size": trial.patch, "n_outputs": trial.n_labels, "device": device}
     logits = predict_logits(networks, image, mirroring_axes=(0,), **words)
     del aligned, image
     original = tuple(size + 1 for size in trial.grid)

@@ -17,14 +17,14 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
     ("errors", "machine"),
     ("serialization",),
-    ("decision",),
+    ("decision", "components"),
     ("schemas",),
     ("data",),
     ("fingerprinting", "evaluation"),
     ("planning",),
     ("preprocessing", "networks"),
     ("training", "prediction", "postprocessing"),
-    ("workspace", "drawing"),
+    ("workspace", "drawing", "tracking"),
     ("pipeline",),
 ]
 TOP = {"__init__", "cli", "__main__"}  # may import anything, and each other
@@ -36,6 +36,8 @@ HOMES = {
     "yaml": ["serialization/yaml_text.py"],
     "blosc2": ["preprocessing/arrays.py"],
     "matplotlib": ["drawing/"],
+    "tensorboardX": ["tracking/event_files.py"],
+    "mlflow": ["tracking/mlflow_runs.py"],
     "typer": ["cli.py", "cli/"],
     "rich": ["cli.py", "cli/"],
 }
@@ -100,6 +102,8 @@ def test_only_networks_and_what_runs_them_know_torch(module: Path) -> None:
         ("autoseg.planning.planner", "torch SimpleITK scipy skimage"),
         ("autoseg.evaluation.report", "torch SimpleITK scipy skimage"),
         ("autoseg.drawing", "torch SimpleITK matplotlib"),
+        ("autoseg.tracking", "torch SimpleITK tensorboardX mlflow"),
+        ("autoseg.pipeline.status", "torch SimpleITK scipy matplotlib"),
     ],
 )
 def test_import_is_light(module: str, unwanted: str) -> None:

@@ -16,7 +16,8 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 def test_the_python_snippet_runs(
     trained: Project, phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (snippet,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    (snippet,) = (block for block in blocks if "import autoseg" in block)
     places = {
         "DATASET": phantom,
         "WORKSPACE": trained.workspace.root,

@@ -112,6 +112,16 @@ def test_the_words_of_a_literal_are_listed_through_an_optional() -> None:
         ({"channel_names": {"CT": "0"}, "labels": {"background": 0, "liver": 1}}, False),
         ({"channel_names": {"0": "CT"}, "labels": {"background": 0}}, False),
         ({"channel_names": {"0": "CT"}, "labels": {"background": 0, "whole": [1, 2]}}, False),
+        (
+            {
+                "channel_names": {"0": "CT"},
+                "labels": {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3},
+                "regions_class_order": [1, 2],
+                "annotated_labels": {"a": ["core"]},
+            },
+            True,
+        ),
+        ({"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "annotated_labels": {"a": "a"}}, False),
         ({"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "dataset": {"c": {"label": "x"}}}, False),
     ],
 )

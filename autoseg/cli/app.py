@@ -9,7 +9,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from autoseg.cli import comparing, demonstrating, describing, planning, predicting, preparing, probing, training
+from autoseg.cli import (
+    comparing,
+    demonstrating,
+    describing,
+    planning,
+    predicting,
+    preparing,
+    probing,
+    splitting,
+    status,
+    training,
+)
 from autoseg.cli.console import stderr
 from autoseg.errors import AutosegError
 
@@ -31,8 +42,10 @@ app.command("probe")(probing.probe)
 app.command("plan")(planning.plan)
 app.command("explain")(describing.explain)
 app.command("schema")(describing.schema)
+app.command("split")(splitting.split)
 app.command("preprocess")(preparing.preprocess)
 app.command("train")(training.train)
+app.command("status")(status.status)
 app.command("select")(training.select)
 app.command("predict-ensemble")(predicting.predict_ensemble)
 app.command("evaluate")(comparing.evaluate)

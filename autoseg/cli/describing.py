@@ -1,4 +1,4 @@
-"""`explain` and `schema`: what was decided and why, and what a file may hold."""
+"""`explain` and `schema`: what was decided and why, what a person may set, and what a file may hold."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
-from autoseg.cli.options import AsJson, DatasetFolder, Variant, WorkspaceFolder
+from autoseg.cli.options import AsJson, Variant, WorkspaceFolder
 from autoseg.errors import UsageError
 
 if TYPE_CHECKING:
     from autoseg.pipeline.project import Project
+    from autoseg.planning.naming import Parameter
+    from autoseg.planning.options import Option
 
 WARNINGS = "warnings"
 KINDS = ("plan", "dataset", "fingerprint")
 
 
 def explain(
-    dataset: DatasetFolder,
+    dataset: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATASET]",
+            help="Folder of a dataset, as for the other commands; none is needed for --options.",
+            show_default=False,
+        ),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Argument(
@@ -31,9 +40,22 @@ def explain(
     ] = None,
     workspace: WorkspaceFolder = None,
     variant: Variant = None,
+    options: Annotated[
+        bool,
+        typer.Option(
+            "--options",
+            help="Print what can be set in any plan instead, with ranges, names and examples: all of it, or what KEY "
+            "names, e.g. loss, optimizer.name or focal.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the plan as a table of values and reasons, one decision in full, or the dataset's warnings explained."""
+    """Print the plan as a table of values and reasons, one decision in full, the dataset's warnings, or all options."""
+    if options:
+        _explain_options(key or (str(dataset) if dataset else None), as_json=as_json)
+        return
+    if dataset is None:
+        raise UsageError("Explain what? Give a DATASET, or --options for what can be set in any plan.")
     from autoseg.pipeline.project import open_project
 
     project = open_project(dataset, workspace=workspace, variant=variant, reporter=TerminalReporter())
@@ -63,6 +85,40 @@ def _explain_decisions(project: Project, key: str | None, *, as_json: bool) -> N
     print_table(
         ["decision", "value", "source", "reason"], [[row.key, row.value, row.source, row.reason] for row in rows]
     )
+
+
+def _explain_options(key: str | None, *, as_json: bool) -> None:
+    from autoseg.planning.options import list_options
+
+    found = list_options(key)
+    if as_json:
+        print_json(found)
+        return
+    rows = [[one.key, one.type, one.default, one.range, one.meaning] for one in found]
+    print_table(["option", "type", "default", "range", "meaning"], rows)
+    for one in found:
+        _print_names(one)
+    for example in [one.example for one in found if one.example]:
+        stdout.print(f"autoseg plan DATASET {example}", markup=False, soft_wrap=True)
+
+
+def _print_names(option: Option) -> None:
+    """What an option can be called, and what each name takes."""
+    rows = [
+        [named.name, named.meaning, "\n".join(map(_tell_parameter, named.parameters.items()))] for named in option.names
+    ]
+    if option.takes_own:
+        rows.append(["package.module:Name", "your own, from any module that can be imported", ""])
+    if rows:
+        print_table(["name", "meaning", "takes"], rows, title=option.key)
+
+
+def _tell_parameter(row: tuple[str, Parameter]) -> str:
+    from autoseg.planning.explaining import format_value
+
+    name, parameter = row
+    limits = f", {parameter.range}" if parameter.range else ""
+    return f"{name} = {format_value(parameter.default)}{limits}: {parameter.meaning}"
 
 
 def _explain_warnings(project: Project, *, as_json: bool) -> None:

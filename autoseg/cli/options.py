@@ -33,6 +33,21 @@ def parse_duration(text: str | float) -> float:
     return seconds
 
 
+def parse_extension(text: str) -> dict[str, float | int]:
+    """What `--extend` adds, as fields of a length: `2h` in seconds, `5000it` in iterations.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    iterations = re.fullmatch(r"(\d+)\s*it(?:erations)?", text.strip().lower())
+    if iterations is not None and int(iterations[1]) > 0:
+        return {"n_iterations": int(iterations[1])}
+    try:
+        return {"train_time_s": parse_duration(text)}
+    except typer.BadParameter:
+        raise UsageError(f"--extend {text}: expected a duration, for example 30m or 2h, or 5000it.") from None
+
+
 def parse_memory(text: str | None) -> float | None:
     """GB of `8`, `24` or `11.5gb`; None for `auto` and for nothing, which ask the device.
 
@@ -134,7 +149,17 @@ Network = Annotated[
     typer.Option(
         "--network",
         metavar="NAME",
-        help="residual or plain: the encoder of the U-Net. [default: residual on a GPU, plain on a CPU]",
+        help="residual or plain: the encoder of the U-Net; or package.module:Name, a network of your own. "
+        "[default: residual on a GPU, plain on a CPU]",
+        show_default=False,
+    ),
+]
+AugmentationPreset = Annotated[
+    str | None,
+    typer.Option(
+        "--augmentation",
+        metavar="NAME",
+        help="off, light, default or strong: how much training patches are changed. [default: default, as published]",
         show_default=False,
     ),
 ]
@@ -154,8 +179,8 @@ Folds = Annotated[
     typer.Option(
         "--fold",
         metavar="K",
-        help="0, 1, ...; repeat it for several, or `all`. By default train takes every fold, benchmark fold 0, "
-        "predict-ensemble every trained one.",
+        help="0, 1, ...; repeat it for several. `all` is one model of all cases, without validation. By default train "
+        "takes every fold of the cross-validation, benchmark fold 0, predict-ensemble every trained fold.",
         show_default=False,
     ),
 ]

@@ -11,7 +11,7 @@ import typer
 from autoseg.cli.options import AUTO, parse_memory
 from autoseg.errors import UsageError
 
-BUDGET = ("--gpu-memory", "--train-time", "--epochs", "--network", "--size", "--rules", "--device")
+BUDGET = ("--gpu-memory", "--train-time", "--epochs", "--network", "--size", "--rules", "--augmentation", "--device")
 EDITING = ("--from", "--set")
 # What each way to use the command can be given beside it; --json goes with all of them.
 GOES_WITH: Mapping[str, tuple[str, ...]] = {

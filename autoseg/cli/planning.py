@@ -12,6 +12,7 @@ from autoseg.cli.console import TerminalReporter, print_json
 from autoseg.cli.options import (
     AUTO,
     AsJson,
+    AugmentationPreset,
     Epochs,
     GpuMemories,
     Network,
@@ -80,6 +81,7 @@ def plan(
     network: Network = None,
     size: Size = None,
     rules: Rules = None,
+    augmentation: AugmentationPreset = None,
     device: PlannedDevice = None,
     start: Start = None,
     assignments: Assignments = None,
@@ -104,7 +106,9 @@ def plan(
     from autoseg.pipeline.replanning import Edits
 
     asked = Asked(
-        wishes=make_wishes(AUTO if AUTO in (gpu_memory or []) else None, train_time, epochs, network, size, rules),
+        wishes=make_wishes(
+            AUTO if AUTO in (gpu_memory or []) else None, train_time, epochs, network, size, rules, augmentation
+        ),
         memories_gb=parse_memories(gpu_memory or []),
         edits=Edits(start=start, assignments=tuple(assignments or ()), fresh=fresh),
         device=device,

@@ -81,7 +81,7 @@ def predict_ensemble(
     if as_json:
         print_json(results)
         return
-    names = loaded.labels.names[1:]
+    names = [name for name, _ in loaded.labels.targets]
     rows = [
         [
             result.case_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
 from autoseg.cli.options import (
     AsJson,
+    AugmentationPreset,
     Configurations,
     DatasetFolder,
     Device,
@@ -19,6 +21,7 @@ from autoseg.cli.options import (
     TrainTime,
     Variant,
     WorkspaceFolder,
+    parse_extension,
 )
 from autoseg.cli.threads import choose_waiting
 from autoseg.cli.wishing import make_wishes, refuse_two_lengths
@@ -34,10 +37,33 @@ def train(
         int | None,
         typer.Option("--iterations", metavar="N", min=1, help="Iterations, instead of a time.", show_default=False),
     ] = None,
+    extend: Annotated[
+        str | None,
+        typer.Option(
+            "--extend",
+            metavar="DURATION",
+            help="Train a finished fold further: a duration, e.g. 2h, or iterations, e.g. 5000it. The learning rate "
+            "rises to where the longer schedule has it, and ends annealed again.",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
     gpu_memory: GpuMemory = None,
     network: Network = None,
+    augmentation: AugmentationPreset = None,
+    pretrained: Annotated[
+        Path | None,
+        typer.Option(
+            "--pretrained",
+            metavar="FILE",
+            help="Begin with weights of a checkpoint: what fits is loaded, what does not is named.",
+            show_default=False,
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Start over; the run before is moved aside.")] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, help="Folds to train side by side on this machine.")
+    ] = 1,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -45,6 +71,13 @@ def train(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of weights and batches.")] = 0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write events for TensorBoard into the folder of each fold.")
+    ] = False,
+    mlflow: Annotated[
+        str | None,
+        typer.Option("--mlflow", metavar="URI", help="Track in MLflow, at this address or folder.", show_default=False),
+    ] = None,
     workspace: WorkspaceFolder = None,
     variant: Variant = None,
     as_json: AsJson = False,
@@ -54,23 +87,29 @@ def train(
     choose_waiting()
     from autoseg.pipeline.project import open_project
     from autoseg.pipeline.training import TrainingWishes, train_folds
+    from autoseg.pipeline.watching import Tracking
+    from autoseg.planning.choices import Length
 
     project = open_project(dataset, workspace=workspace, variant=variant, reporter=TerminalReporter())
     wishes = TrainingWishes(
-        planning=make_wishes(gpu_memory, train_time, epochs, network),
+        planning=make_wishes(gpu_memory, train_time, epochs, network, augmentation=augmentation),
         configurations=tuple(configuration or ()),
         folds=tuple(fold or ()),
         n_iterations=iterations,
+        extra=None if extend is None else Length.model_validate(parse_extension(extend)),
         device=device,
         restart=restart,
         n_workers=workers,
+        n_jobs=jobs,
         seed=seed,
+        pretrained=pretrained,
+        tracking=Tracking(tensorboard=tensorboard, mlflow=mlflow),
     )
     reports = train_folds(project, wishes)
     if as_json:
         print_json({f"{name}/fold_{k}": report for (name, k), report in reports.items()})
         return
-    names = project.dataset.labels.names[1:]
+    names = [name for name, _ in project.dataset.labels.targets]
     rows = [
         [name, str(k), len(report.cases), *(report.summary[label]["dice"].mean for label in names), report.mean_dice]
         for (name, k), report in reports.items()

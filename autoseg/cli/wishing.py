@@ -17,10 +17,11 @@ def make_wishes(
     network: str | None = None,
     size: str | None = None,
     rules: str | None = None,
+    augmentation: str | None = None,
 ) -> Wishes:
     """What a person asked for, as the planner reads it; what was not asked for is left open.
 
-    `auto` for the memory is asked for as well: it takes back an amount that was asked for before.
+    `auto` for the memory, or the `default` augmentation, is asked for as well: it takes back what was asked for before.
 
     Raises:
         UsageError: an option has a value that does not exist, or two options contradict each other.
@@ -30,12 +31,14 @@ def make_wishes(
     refuse_two_lengths(train_time, epochs)
     refuse_unknown("--size", size, Wishes.model_fields["size"].annotation)
     refuse_unknown("--rules", rules, Wishes.model_fields["rules"].annotation)
+    refuse_unknown("--augmentation", augmentation, Wishes.model_fields["augmentation"].annotation)
     said: dict[str, Any] = {
         "train_time_s": train_time,
         "n_epochs": epochs,
         "network": network,
         "size": size,
         "rules": rules,
+        "augmentation": augmentation,
     }
     uttered = {name: value for name, value in said.items() if value is not None}
     return Wishes(**uttered) if gpu_memory is None else Wishes(gpu_memory_gb=parse_memory(gpu_memory), **uttered)

@@ -20,11 +20,14 @@ class Case(Record):
         id: unique name, taken from the file name.
         images: one file per channel, or one file that holds all channels.
         segmentation: the reference, where there is one.
+        annotated: names of the labels or regions that its reference marks wherever they are; None for all. Voxels of
+            the others are background there, and say nothing about them.
     """
 
     id: str
     images: tuple[Path, ...]
     segmentation: Path | None = None
+    annotated: tuple[str, ...] | None = None
 
 
 class Dataset(Record):

@@ -19,6 +19,7 @@ _CHANNELS = {
     ]
 }
 _NUMBER = {"oneOf": [{"type": "integer"}, {"type": "string", "pattern": "^\\s*-?[0-9]+\\s*$"}]}
+_WITHOUT_REGIONS = {"additionalProperties": {"not": {"type": "array", "minItems": 2}}}
 
 DATASET_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -34,17 +35,37 @@ DATASET_SCHEMA: dict[str, Any] = {
         "modality": {"description": "An older name of channel_names.", **_CHANNELS},
         "labels": {
             "description": "Number of each label by its name, background 0 among them, or the name by the number. A "
-            "label called ignore marks voxels that are not annotated.",
-            "examples": [{"background": 0, "liver": 1, "tumour": 2}],
+            "label called ignore marks voxels that are not annotated. A list of numbers is a region, a union of "
+            "labels that may overlap others; then all entries but background and ignore are learned as regions, and "
+            "regions_class_order is needed.",
+            "examples": [
+                {"background": 0, "liver": 1, "tumour": 2},
+                {"background": 0, "whole_tumour": [1, 2, 3], "tumour_core": [2, 3], "enhancing_tumour": 3, "ignore": 4},
+            ],
             "type": "object",
             "minProperties": 2,
             "oneOf": [
-                {"additionalProperties": _NUMBER},
+                {"additionalProperties": {"anyOf": [_NUMBER, {"type": "array", "minItems": 1, "items": _NUMBER}]}},
                 {
                     "propertyNames": {"pattern": "^\\s*-?[0-9]+\\s*$"},
                     "additionalProperties": {"type": "string", "not": {"pattern": "^\\s*-?[0-9]+\\s*$"}},
                 },
             ],
+        },
+        "regions_class_order": {
+            "description": "The number that each region paints in a segmentation, in the order of labels, without "
+            "background and ignore: one of its own. Regions are painted in that order, later ones on top.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "integer"},
+            "examples": [[1, 2, 3]],
+        },
+        "annotated_labels": {
+            "description": "Cases that are annotated for some labels or regions only, each with their names; a case "
+            "that is not listed annotates all. The others are neither learned from nor scored in that case.",
+            "type": "object",
+            "additionalProperties": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+            "examples": [{"case_01": ["liver"], "case_02": ["liver", "spleen"]}],
         },
         "file_ending": {
             "description": "Ending of the files, with its dot; what the files themselves have goes first.",
@@ -67,5 +88,8 @@ DATASET_SCHEMA: dict[str, Any] = {
         },
     },
     "required": ["labels"],
-    "anyOf": [{"required": ["channel_names"]}, {"required": ["modality"]}],
+    "allOf": [
+        {"anyOf": [{"required": ["channel_names"]}, {"required": ["modality"]}]},
+        {"anyOf": [{"properties": {"labels": _WITHOUT_REGIONS}}, {"required": ["regions_class_order"]}]},
+    ],
 }

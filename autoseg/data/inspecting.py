@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from autoseg.data.annotated import find_unannotated
 from autoseg.data.dataset import Case, Dataset
 from autoseg.data.geometry import Geometry, describe_differences
 from autoseg.data.image_io import Header, read_header, read_image, read_segmentation
-from autoseg.data.labels import encode_labels
+from autoseg.data.labels import IGNORED, encode_labels
 from autoseg.data.problem import Problem, error, warning
 from autoseg.errors import AutosegError
 from autoseg.serialization import digest_file
@@ -142,8 +143,26 @@ def _check_labels(case: Case, dataset: Dataset) -> tuple[list[Problem], frozense
         labels = encode_labels(stored, dataset.labels, where=str(case.segmentation))
     except AutosegError as problem:
         return [error(case.id, str(problem))], frozenset()
-    present = frozenset(np.flatnonzero(np.bincount(labels[labels > 0])).tolist())
+    n_voxels = np.bincount(labels[labels > 0], minlength=dataset.labels.n_labels)
+    present = frozenset(np.flatnonzero(n_voxels).tolist())
+    name = case.segmentation.name
+    if (labels == IGNORED).all():
+        text = f"every voxel of {name} is ignored, so that there is nothing to learn from. Annotate it or leave it out."
+        return [error(case.id, text)], present
     if not present:
-        name = case.segmentation.name
         return [warning(case.id, f"{name} holds no foreground; expected at least one label. Is it finished?")], present
-    return [], present
+    return _check_annotated(case, dataset, n_voxels), present
+
+
+def _check_annotated(case: Case, dataset: Dataset, n_voxels: np.ndarray) -> list[Problem]:
+    """Labels that are there although the case is not listed to annotate them."""
+    assert case.segmentation is not None
+    return [
+        error(
+            case.id,
+            f"{case.segmentation.name} holds {n_voxels[label]} voxels of {dataset.labels.names[label]}, but "
+            f"annotated_labels in dataset.json lists {', '.join(case.annotated or ())} alone. List it, or remove them.",
+        )
+        for label in find_unannotated(case.annotated, dataset.labels)
+        if n_voxels[label]
+    ]

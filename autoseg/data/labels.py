@@ -6,7 +6,11 @@ records both and the way between them. Voxels without supervision become `IGNORE
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
+import pydantic
 
 from autoseg.errors import DatasetError
 from autoseg.serialization import Record
@@ -19,6 +23,20 @@ LARGEST_TABLE = 1 << 16  # entries; numbers further apart are sorted instead
 IntArray = np.ndarray
 
 
+class Region(Record):
+    """A union of labels that is learned as one target, beside others that it may overlap.
+
+    Attributes:
+        name: of the region, e.g. `whole_tumour`.
+        labels: the labels 1, 2, ... that it consists of.
+        paints: the label that its voxels get in a predicted segmentation, unless a later region paints over it.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    paints: int
+
+
 class Labels(Record):
     """The labels of a dataset.
 
@@ -26,26 +44,85 @@ class Labels(Record):
         names: name of label 0, 1, 2, ...; the first is `background`.
         values: the number that stands for each label in the dataset's files.
         ignore_value: the number in the files that means "not annotated", if there is one.
+        regions: what is learned instead of labels, where there are any, in the order in which they are painted.
     """
 
     names: tuple[str, ...]
     values: tuple[int, ...]
     ignore_value: int | None = None
+    regions: tuple[Region, ...] = ()
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_no_regions(self, handler: Any) -> Any:
+        shown = handler(self)
+        if not self.regions:
+            shown.pop("regions", None)
+        return shown
 
     @property
     def n_labels(self) -> int:
-        """Number of labels, background included: the network's output channels."""
+        """Number of labels, background included."""
         return len(self.names)
+
+    @property
+    def n_outputs(self) -> int:
+        """The network's output channels: one per region, or one per label, background included."""
+        return len(self.regions) or self.n_labels
+
+    @property
+    def targets(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """What is learned and scored: name and labels of each region, or of each foreground label."""
+        if self.regions:
+            return tuple((region.name, region.labels) for region in self.regions)
+        return tuple((self.names[label], (label,)) for label in self.foreground)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each output channel stands for: a region, or a label, background included."""
+        return tuple(region.name for region in self.regions) or self.names
 
     @property
     def foreground(self) -> tuple[int, ...]:
         """Labels 1, 2, ..."""
         return tuple(range(1, self.n_labels))
 
+    def mark_annotated(self, names: Sequence[str] | None) -> tuple[bool, ...]:
+        """Which outputs a reference supervises that marks only the labels and regions of these names.
+
+        Args:
+            names: as in `Case.annotated`; None for all.
+
+        Returns:
+            One for each output, background True. A region is marked by its own name, or by the names of all its
+            labels.
+        """
+        if names is None:
+            return (True,) * self.n_outputs
+        marked = tuple(
+            name in names or {self.names[label] for label in its} <= set(names) for name, its in self.targets
+        )
+        return marked if self.regions else (True, *marked)
+
     @property
     def are_as_in_files(self) -> bool:
         """Whether files hold labels 0, 1, 2, ... already."""
         return self.values == tuple(range(self.n_labels))
+
+
+def find_region_problems(labels: Labels) -> Iterator[str]:
+    """What is wrong with regions beside labels that are right; nothing where `declarations` made them."""
+    for region in labels.regions:
+        outside = [label for label in region.labels if label not in labels.foreground]
+        if outside or not region.labels:
+            yield (
+                f"region {region.name} consists of the labels {list(region.labels)}, but must have at least one, and "
+                f"out of 1 to {labels.n_labels - 1} only."
+            )
+        elif region.paints not in region.labels:
+            yield f"region {region.name} paints label {region.paints}, but must paint one of its own: {region.labels}."
+    names = [region.name for region in labels.regions]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"two regions are called {name}. Give each its own name."
 
 
 def encode_labels(stored: IntArray, labels: Labels, *, where: str) -> IntArray:

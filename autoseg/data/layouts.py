@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from autoseg.data.annotated import mark_cases
 from autoseg.data.dataset import Case, Dataset, name_cases
 from autoseg.data.decathlon_layout import read_decathlon
 from autoseg.data.declarations import read_declarations
@@ -48,9 +49,9 @@ def read_dataset(folder: Path) -> Dataset:
 def _read_layout(folder: Path) -> Dataset:
     if (folder / "dataset.json").is_file():
         declared = read_declarations(folder / "dataset.json")
-        if isinstance(declared.get("training"), list) and "channel_names" not in declared:
-            return read_decathlon(folder, declared)
-        return read_nnunet(folder, declared)
+        is_decathlon = isinstance(declared.get("training"), list) and "channel_names" not in declared
+        dataset = read_decathlon(folder, declared) if is_decathlon else read_nnunet(folder, declared)
+        return mark_cases(dataset, declared)
     if folders := find_plain_folders(folder):
         return read_plain(folder, *folders)
     raise DatasetError(f"{folder}: is no dataset that autoseg can read. {ACCEPTED_LAYOUTS}.")

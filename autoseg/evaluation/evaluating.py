@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autoseg.data.annotated import parse_annotated
 from autoseg.data.declarations import parse_labels, read_declarations
 from autoseg.data.geometry import Geometry, describe_differences
 from autoseg.data.labels import Labels, encode_labels
@@ -24,20 +25,28 @@ from autoseg.evaluation.report import METRICS, CaseScores, LabelScores, Report, 
 IntArray = np.ndarray
 Progress = Callable[[int, int], None]
 
+NOT_SCORED = LabelScores(**dict.fromkeys(METRICS, math.nan))
 REFERENCE_FOLDERS = ("labelsTr", "labelsTs", "labels")  # where a dataset keeps its references
 
 
 def evaluate_case(
-    reference: IntArray, predicted: IntArray | None, *, labels: Labels, voxel_volume_ml: float, case_id: str
+    reference: IntArray,
+    predicted: IntArray | None,
+    *,
+    labels: Labels,
+    voxel_volume_ml: float,
+    case_id: str,
+    annotated: Sequence[str] | None = None,
 ) -> CaseScores:
     """Score one case.
 
     Args:
         reference: labels 0..n-1 and `IGNORED`, (Z, Y, X); ignored voxels are outside of every count.
         predicted: labels 0..n-1, same shape; None where the prediction is missing.
-        labels: the labels' names.
+        labels: names of the labels, or the regions that are scored in their place.
         voxel_volume_ml: millilitres per voxel, NaN where it is not known; then volumes are not either.
         case_id: the case.
+        annotated: names of what the reference annotates, as in `Case.annotated`; the rest is not scored.
 
     Raises:
         DatasetError: the shapes differ, or a label is not among `labels`.
@@ -47,9 +56,12 @@ def evaluate_case(
         confusion = count_confusion(reference, shown, labels.n_labels)
     except ValueError as problem:
         raise DatasetError(f"case {case_id}: {problem}") from None
+    marks = labels.mark_annotated(annotated)[-len(labels.targets) :]
     scores = {
-        labels.names[label]: _score(overlap_of(confusion, label), voxel_volume_ml, is_missing=predicted is None)
-        for label in labels.foreground
+        name: _score(overlap_of(confusion, its), voxel_volume_ml, is_missing=predicted is None)
+        if is_annotated
+        else NOT_SCORED
+        for (name, its), is_annotated in zip(labels.targets, marks, strict=True)
     }
     return CaseScores(case_id=case_id, labels=scores, is_missing=predicted is None)
 
@@ -70,12 +82,12 @@ def make_report(cases: Sequence[CaseScores], labels: Labels, *, without_referenc
     """Sum cases up.
 
     Args:
-        cases: at least one, each with the scores of every foreground label.
+        cases: at least one, each with the scores of every foreground label, or region.
         labels: the labels that the cases were scored on.
         without_reference: names of predictions that had no reference.
     """
     ordered = tuple(sorted(cases, key=lambda case: case.case_id))
-    summary = {labels.names[label]: _summarise_label(ordered, labels.names[label]) for label in labels.foreground}
+    summary = {name: _summarise_label(ordered, name) for name, _ in labels.targets}
     return Report(
         mean_dice=mean_of([metrics["dice"].mean for metrics in summary.values()]),
         n_cases=len(ordered),
@@ -115,7 +127,8 @@ def evaluate_folders(
         reference: a folder of reference segmentations, or one file.
         predicted: a folder of predicted segmentations, or one file, in the numbering of the reference.
         labels: names and numbers; by default from a `dataset.json` beside or above the reference, else the numbers
-            that references and predictions hold, 0 being background.
+            that references and predictions hold, 0 being background. From that file it is known, too, which cases
+            annotate some labels only.
         case_ids: the cases to score, where not all of the folder's; each must have a reference.
         on_progress: called with (cases done, cases in all).
 
@@ -125,10 +138,12 @@ def evaluate_folders(
     references, predictions = _match(reference, predicted)
     wanted = sorted(references if case_ids is None else case_ids)
     _refuse_unknown(wanted, references, reference)
+    annotated = _find_annotated(reference) if labels is None else {}
     labels = labels or find_labels(reference) or _measure_labels(wanted, references, predictions)
     cases = []
     for done, case_id in enumerate(wanted, start=1):
-        cases.append(_evaluate_files(case_id, references[case_id], predictions.get(case_id), labels))
+        files = references[case_id], predictions.get(case_id)
+        cases.append(_evaluate_files(case_id, *files, labels, annotated.get(case_id)))
         if on_progress:
             on_progress(done, len(wanted))
     extra = [path.name for case_id, path in predictions.items() if case_id not in references]
@@ -141,13 +156,22 @@ def _refuse_unknown(wanted: Collection[str], references: Mapping[str, Path], fol
         raise DatasetError(f"{folder}: has no reference segmentation for {', '.join(unknown)}.")
 
 
-def _evaluate_files(case_id: str, reference: Path, predicted: Path | None, labels: Labels) -> CaseScores:
+def _evaluate_files(
+    case_id: str, reference: Path, predicted: Path | None, labels: Labels, annotated: Sequence[str] | None
+) -> CaseScores:
     expected, geometry = _read(reference, labels)
     found = None
     if predicted is not None:
         found, found_geometry = _read(predicted, labels.model_copy(update={"ignore_value": None}))
         _require_equal(geometry, found_geometry, reference, predicted)
-    return evaluate_case(expected, found, labels=labels, voxel_volume_ml=geometry.voxel_volume_ml, case_id=case_id)
+    return evaluate_case(
+        expected,
+        found,
+        labels=labels,
+        voxel_volume_ml=geometry.voxel_volume_ml,
+        case_id=case_id,
+        annotated=annotated,
+    )
 
 
 def _read(path: Path, labels: Labels) -> tuple[IntArray, Geometry]:
@@ -199,11 +223,23 @@ def _find_segmentations(path: Path, *, may_be_empty: bool = False) -> dict[str, 
 
 def find_labels(reference: Path) -> Labels | None:
     """Labels from a `dataset.json` in the reference folder or the one above it; None where there is none."""
+    file = _find_dataset_json(reference)
+    return parse_labels(read_declarations(file), file)[0] if file else None
+
+
+def _find_annotated(reference: Path) -> dict[str, tuple[str, ...]]:
+    """Names of what cases annotate, where a `dataset.json` says that it is not everything."""
+    file = _find_dataset_json(reference)
+    if file is None:
+        return {}
+    declared = read_declarations(file)
+    return parse_annotated(declared, parse_labels(declared, file)[0], file)
+
+
+def _find_dataset_json(reference: Path) -> Path | None:
     folder = reference.parent if reference.is_file() else reference
-    for file in (folder / "dataset.json", folder.resolve().parent / "dataset.json"):
-        if file.is_file():
-            return parse_labels(read_declarations(file), file)[0]
-    return None
+    files = (folder / "dataset.json", folder.resolve().parent / "dataset.json")
+    return next((file for file in files if file.is_file()), None)
 
 
 def _measure_labels(wanted: Sequence[str], references: Mapping[str, Path], predictions: Mapping[str, Path]) -> Labels:

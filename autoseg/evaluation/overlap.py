@@ -1,4 +1,4 @@
-"""How much do a reference and a predicted segmentation overlap, label by label?
+"""How much do a reference and a predicted segmentation overlap, label by label or region by region?
 
 Everything follows from one count: how many voxels carry label i in the reference and label j in the prediction. With
 R the voxels of a label in the reference and P those predicted,
@@ -22,6 +22,7 @@ Volumes are in millilitres, the volume error is predicted minus reference. Voxel
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ FloatArray = np.ndarray
 
 @dataclass(frozen=True)
 class Overlap:
-    """Voxel counts of one label: in the reference, in the prediction, in both."""
+    """Voxel counts of a label or region: in the reference, in the prediction, in both."""
 
     n_reference: int
     n_predicted: int
@@ -94,12 +95,13 @@ def _check_range(labels: IntArray, n_labels: int) -> IntArray:
     return labels
 
 
-def overlap_of(confusion: CountArray, label: int) -> Overlap:
-    """Read one label's overlap off the confusion count."""
+def overlap_of(confusion: CountArray, labels: Sequence[int]) -> Overlap:
+    """Read the overlap of a label, or of the union of several, off the confusion count."""
+    its = list(labels)
     return Overlap(
-        n_reference=int(confusion[label].sum()),
-        n_predicted=int(confusion[:, label].sum()),
-        n_both=int(confusion[label, label]),
+        n_reference=int(confusion[its].sum()),
+        n_predicted=int(confusion[:, its].sum()),
+        n_both=int(confusion[np.ix_(its, its)].sum()),
     )
 
 

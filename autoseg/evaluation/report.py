@@ -21,9 +21,10 @@ DEFINITION = (
     "predicted minus reference; null where the images have no spacing. A label that is empty in reference and "
     "prediction is not counted (null). Empty in the reference only: Dice, Jaccard and precision 0, recall not counted. "
     "Empty in the prediction only: Dice, Jaccard and recall 0, precision not counted. A missing prediction scores 0 "
-    "throughout. Voxels that the reference leaves unannotated are outside of every count. Mean, median and sample "
-    "standard deviation are over the cases where a score is counted, n is their number; mean_dice is the mean over "
-    "foreground labels of the mean over cases."
+    "throughout. Voxels that the reference leaves unannotated are outside of every count, and so are labels that a "
+    "case does not annotate (null). Where regions, unions of labels, are declared, they stand in place of labels. "
+    "Mean, median and sample standard deviation are over the cases where a score is counted, n is their number; "
+    "mean_dice is the mean over foreground labels of the mean over cases."
 )
 
 
@@ -36,7 +37,7 @@ Score = Annotated[float, pydantic.BeforeValidator(_to_score)]
 
 
 class LabelScores(Record):
-    """Scores of one label in one case; NaN where not counted (`overlap` has the table of empty cases).
+    """Scores of one label or region in one case; NaN where not counted (`overlap` has the table of empty cases).
 
     Attributes:
         dice, jaccard, precision, recall: 0..1.
@@ -61,7 +62,7 @@ class CaseScores(Record):
 
     Attributes:
         case_id: the case.
-        labels: scores of each foreground label by its name.
+        labels: scores of each foreground label, or region, by its name; all NaN for one that is not annotated.
         is_missing: whether there was no prediction to score.
     """
 

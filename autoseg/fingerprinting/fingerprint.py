@@ -122,6 +122,7 @@ class CaseFacts(Record):
         channel_ranges: (min, max) of each channel over the whole image.
         foreground: one entry per channel; empty if the case has no foreground.
         files: digest of each input file by its position and name, to notice change.
+        annotated: names of the labels or regions that the reference annotates; None for all.
     """
 
     model_config = FINITE
@@ -138,6 +139,14 @@ class CaseFacts(Record):
     channel_ranges: tuple[tuple[float, float], ...] = ()
     foreground: tuple[ForegroundSample, ...] = ()
     files: dict[str, str] = {}
+    annotated: tuple[str, ...] | None = None
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_where_all_is_annotated(self, handler: Any) -> Any:
+        shown = handler(self)
+        if self.annotated is None:
+            shown.pop("annotated", None)
+        return shown
 
     @property
     def share_after_cropping(self) -> float:
@@ -231,4 +240,4 @@ class Fingerprint(Record):
     @property
     def digest(self) -> str:
         """Names the facts a plan can rest on: two fingerprints with one digest give one plan."""
-        return digest(self.model_dump(exclude={"warnings", "listing"}))
+        return digest(self.model_dump(exclude={"warnings": True, "listing": True, "cases": {"__all__": {"annotated"}}}))

@@ -15,9 +15,10 @@ import numpy as np
 import pydantic
 
 from autoseg.data.declarations import BACKGROUND, parse_labels
-from autoseg.data.labels import Labels
+from autoseg.data.declared_regions import ORDER
+from autoseg.data.labels import Labels, find_region_problems
 from autoseg.errors import AutosegError, DatasetError
-from autoseg.fingerprinting.fingerprint import FORMAT, QUANTILE_LEVELS, CaseFacts, Fingerprint, Intensities, SidePair
+from autoseg.fingerprinting.fingerprint import FORMAT, QUANTILE_LEVELS, CaseFacts, Fingerprint, Intensities
 from autoseg.fingerprinting.nnunet_fingerprint import (
     is_nnunet_fingerprint,
     note_number_of_cases,
@@ -80,6 +81,8 @@ def parse_fingerprint(content: Mapping[str, Any], *, where: Path) -> Fingerprint
         channels = list(channels.values())
     content = {**content, "labels": _parse_labels(content, where, problems)}
     content |= {} if channels is None else {"channels": channels}
+    if isinstance(content["labels"], Labels) and content["labels"].regions:
+        content.pop(ORDER, None)  # is part of the labels by now
     try:
         written = parse_record(_FingerprintAsWritten, content, where=str(where), error=DatasetError)
         problems += [f"{where}: {problem}" for problem in _find_contradictions(written)]
@@ -100,7 +103,7 @@ def _parse_labels(content: Mapping[str, Any], where: Path, problems: list[str]) 
     if isinstance(labels, list):
         labels = {str(name): value for value, name in enumerate(labels)}
     try:
-        return parse_labels({"labels": labels}, where)[0]
+        return parse_labels({"labels": labels, ORDER: content.get(ORDER)}, where)[0]
     except AutosegError as problem:
         problems.append(str(problem))
         return PLACEHOLDER
@@ -123,12 +126,14 @@ def _find_contradictions(written: Fingerprint) -> Iterator[str]:
             f"labels has the names {list(labels.names)} and the values {list(labels.values)}, but needs one value per "
             "name, the background with 0 first, and one label besides."
         )
+    yield from (f"labels: {problem}" for problem in find_region_problems(labels))
     yield from _find_wrong_intensities(written.intensities, n_channels)
     for pair in written.side_pairs:
-        yield from _find_unknown_labels(pair, labels)
+        yield from _find_unknown_names("side_pairs", (pair.left, pair.right), labels)
     for index, facts in enumerate(written.cases):
         for problem in _find_contradictions_of_case(facts, n_channels, labels.n_labels - 1):
             yield f"cases.{index}.{problem}"
+        yield from _find_unknown_names(f"cases.{index}.annotated", facts.annotated or (), labels)
     counts = Counter(facts.id for facts in written.cases if facts.id)
     for case_id in (case_id for case_id, n_times in counts.items() if n_times > 1):
         yield f"cases: {counts[case_id]} cases are called {case_id}. Give each its own id, or none."
@@ -145,10 +150,11 @@ def _find_wrong_intensities(intensities: Sequence[Intensities | None], n_channel
             )
 
 
-def _find_unknown_labels(pair: SidePair, labels: Labels) -> Iterator[str]:
-    for name in (pair.left, pair.right):
-        if name not in labels.names:
-            yield f"side_pairs: there is no label {name}.{did_you_mean(name, labels.names)}"
+def _find_unknown_names(where: str, names: Sequence[str], labels: Labels) -> Iterator[str]:
+    known = tuple(dict.fromkeys((*labels.names, *labels.output_names)))
+    for name in names:
+        if name not in known:
+            yield f"{where}: there is no label {name}.{did_you_mean(name, known)}"
 
 
 def _find_contradictions_of_case(facts: CaseFacts, n_channels: int, n_foreground: int) -> Iterator[str]:

@@ -95,10 +95,10 @@ def _measure_or_reuse(case: Case, dataset: Dataset, earlier: CaseFacts | None) -
         f"{position} {_name_in(dataset.folder, path)}": digest_file(path)
         for position, path in enumerate(_files_of(case))
     }
-    if earlier is not None and earlier.files == files:
-        return earlier
-    loaded = read_case(case, labels=dataset.labels, n_channels=len(dataset.channels))
-    return measure_case(loaded, dataset.labels, files)
+    if earlier is None or earlier.files != files:
+        loaded = read_case(case, labels=dataset.labels, n_channels=len(dataset.channels))
+        earlier = measure_case(loaded, dataset.labels, files)
+    return earlier.model_copy(update={"annotated": case.annotated})
 
 
 def _files_of(case: Case) -> tuple[Path, ...]:

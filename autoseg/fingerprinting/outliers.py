@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from autoseg.data.annotated import find_unannotated
 from autoseg.data.dataset import name_cases
 from autoseg.data.labels import Labels
 from autoseg.data.splits import N_FOLDS
@@ -35,7 +36,11 @@ def find_oddities(
         *_odd_dtypes(cases),
         *_empty_segmentations(cases),
         *(oddity for i, name in enumerate(channels) for oddity in _odd_scales(cases, i, name)),
-        *(oddity for i, name in enumerate(labels.names[1:]) for oddity in _odd_label(cases, i, name)),
+        *(
+            oddity
+            for label in labels.foreground
+            for oddity in _odd_label(_annotating(cases, labels, label), labels, label)
+        ),
         *(oddity for pair in side_pairs for oddity in _odd_sides(cases, labels, pair)),
     )
 
@@ -144,8 +149,14 @@ def _robust_range(facts: CaseFacts, channel: int) -> float:
     return float(quantiles[-1 - TAIL_INDEX] - quantiles[TAIL_INDEX])
 
 
-def _odd_label(cases: Sequence[CaseFacts], index: int, name: str) -> Iterator[Oddity]:
+def _annotating(cases: Sequence[CaseFacts], labels: Labels, label: int) -> list[CaseFacts]:
+    """The cases whose reference would mark the label if it were there."""
+    return [facts for facts in cases if label not in find_unannotated(facts.annotated, labels)]
+
+
+def _odd_label(cases: Sequence[CaseFacts], labels: Labels, label: int) -> Iterator[Oddity]:
     """A label that few cases hold, and cases in which it comes in unusually many pieces."""
+    index, name = label - 1, labels.names[label]
     measured = [facts for facts in cases if index < len(facts.label_voxels)]
     holding = [facts for facts in measured if facts.label_voxels[index]]
     if measured and not holding:

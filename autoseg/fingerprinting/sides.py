@@ -96,7 +96,7 @@ class _Sides:
 
 
 def find_side_pairs(cases: Sequence[CaseFacts], labels: Labels) -> tuple[SidePair, ...]:
-    """Pairs of labels that are each other's mirror image, those with telling names first.
+    """Pairs of labels that are each other's mirror image, those with telling names first; and regions of such names.
 
     Args:
         cases: facts of all cases; without `label_centres` names alone decide.
@@ -106,11 +106,18 @@ def find_side_pairs(cases: Sequence[CaseFacts], labels: Labels) -> tuple[SidePai
     named = [_confirm(cases, labels, left, right) for left, right in match_names(foreground)]
     taken = {name for pair in named for name in (pair.left, pair.right)}
     others = [name for name in foreground if name not in taken]
-    return (*named, *_find_by_position(cases, labels, others))
+    regions = [name for name in labels.output_names if name not in labels.names]
+    of_regions = [_trust_names(cases, left, right) for left, right in match_names(regions)]
+    return (*named, *_find_by_position(cases, labels, others), *of_regions)
 
 
 def find_swapped_sides(cases: Sequence[CaseFacts], labels: Labels, pair: SidePair) -> tuple[str, ...]:
-    """Cases in which the left label lies on the patient's right of the other one, by what their headers say."""
+    """Cases in which the left label lies on the patient's right of the other one, by what their headers say.
+
+    Nobody knows of regions, whose centres are not measured.
+    """
+    if not {pair.left, pair.right} <= set(labels.names):
+        return ()
     sides = _look_at_both(cases, labels, pair.left, pair.right)
     is_swapped = (sides.is_first_on_the_left == -1) & (sides.axes == sides.lateral_axes)
     return tuple(case_id for case_id, swapped in zip(sides.case_ids, is_swapped, strict=True) if swapped)
@@ -124,10 +131,15 @@ def _confirm(cases: Sequence[CaseFacts], labels: Labels, left: str, right: str) 
     share = _share(are_mirrored & (sides.axes == axis))
     if share >= CONFIRMATION.share_of_cases:
         return SidePair(left=left, right=right, axis=axis, by="name and position", share_of_cases=share)
+    pair = _trust_names(cases, left, right)
+    return pair.model_copy(update={"share_of_cases": _share(are_mirrored & (sides.axes == pair.axis))})
+
+
+def _trust_names(cases: Sequence[CaseFacts], left: str, right: str) -> SidePair:
+    """A pair that names alone tell, along the axis that most headers call left to right."""
     lateral = [found for found in map(_lateral_axis, cases) if found is not None]
     axis = _most_frequent_axis(np.array(lateral)) if lateral else LAST_AXIS
-    share = _share(are_mirrored & (sides.axes == axis))
-    return SidePair(left=left, right=right, axis=axis, by="name", share_of_cases=share)
+    return SidePair(left=left, right=right, axis=axis, by="name")
 
 
 def _find_by_position(cases: Sequence[CaseFacts], labels: Labels, names: Sequence[str]) -> Iterator[SidePair]:

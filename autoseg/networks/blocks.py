@@ -1,12 +1,14 @@
 """The convolution blocks that U-Nets are built of, for two and three dimensions.
 
-Plain: convolution - instance normalisation - leaky ReLU, as in Isensee et al., Nature Methods 2021. Residual: He et
-al., arXiv 1512.03385, in the form of nnU-Net Revisited, arXiv 2404.09556 (the skip pools and projects).
-Tensors are (batch, channel, *axes in axis order).
+Plain: convolution - dropout - instance normalisation - leaky ReLU, as in Isensee et al., Nature Methods 2021. Residual:
+He et al., arXiv 1512.03385, in the form of nnU-Net Revisited, arXiv 2404.09556 (the skip pools and projects).
+Dropout blanks whole feature maps (Tompson et al., arXiv 1411.4280); where there is none, there is no layer for it, and
+names of weights are the same with and without. Tensors are (batch, channel, *axes in axis order).
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import torch
@@ -21,6 +23,7 @@ Layer = Callable[..., nn.Module]
 CONVOLUTION: dict[int, Layer] = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED_CONVOLUTION: dict[int, Layer] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 AVERAGE_POOLING: dict[int, Layer] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+DROPOUT: dict[int, Layer] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 
 
 def convolve(n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int], *, bias: bool = True) -> nn.Module:
@@ -57,28 +60,46 @@ def activate() -> nn.Module:
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution, instance normalisation, leaky ReLU."""
+    """Convolution, dropout of whole feature maps if there is any, instance normalisation, leaky ReLU."""
 
-    def __init__(self, n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int]) -> None:
-        super().__init__(convolve(n_in, n_out, kernel, strides), normalize_instances(n_out), activate())
+    def __init__(
+        self, n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int], dropout: float = 0.0
+    ) -> None:
+        layers: OrderedDict[str, nn.Module] = OrderedDict({"0": convolve(n_in, n_out, kernel, strides)})
+        if dropout > 0:
+            layers["dropout"] = DROPOUT[len(kernel)](dropout)
+        super().__init__(OrderedDict({**layers, "1": normalize_instances(n_out), "2": activate()}))
 
 
 class PlainStage(nn.Sequential):
     """`n_blocks` ConvNormAct, the first of which downsamples."""
 
-    def __init__(self, n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int], n_blocks: int) -> None:
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel: Sequence[int],
+        strides: Sequence[int],
+        n_blocks: int,
+        dropout: float = 0.0,
+    ) -> None:
         ones = [1] * len(kernel)
-        first = ConvNormAct(n_in, n_out, kernel, strides)
-        super().__init__(first, *(ConvNormAct(n_out, n_out, kernel, ones) for _ in range(n_blocks - 1)))
+        first = ConvNormAct(n_in, n_out, kernel, strides, dropout)
+        super().__init__(first, *(ConvNormAct(n_out, n_out, kernel, ones, dropout) for _ in range(n_blocks - 1)))
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a skip; the skip pools where the block downsamples and projects where channels change."""
+    """Two convolutions beside a skip; the skip pools where the block downsamples and projects where channels change.
 
-    def __init__(self, n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int]) -> None:
+    Dropout follows the first convolution alone: what the block adds to its skip is whole.
+    """
+
+    def __init__(
+        self, n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int], dropout: float = 0.0
+    ) -> None:
         super().__init__()
         ones = [1] * len(kernel)
-        self.first = ConvNormAct(n_in, n_out, kernel, strides)
+        self.first = ConvNormAct(n_in, n_out, kernel, strides, dropout)
         self.second = nn.Sequential(convolve(n_out, n_out, kernel, ones), normalize_instances(n_out))
         skip: list[nn.Module] = []
         if any(stride != 1 for stride in strides):
@@ -95,20 +116,36 @@ class ResidualBlock(nn.Module):
 class ResidualStage(nn.Sequential):
     """`n_blocks` residual blocks, the first of which downsamples."""
 
-    def __init__(self, n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int], n_blocks: int) -> None:
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel: Sequence[int],
+        strides: Sequence[int],
+        n_blocks: int,
+        dropout: float = 0.0,
+    ) -> None:
         ones = [1] * len(kernel)
-        first = ResidualBlock(n_in, n_out, kernel, strides)
-        super().__init__(first, *(ResidualBlock(n_out, n_out, kernel, ones) for _ in range(n_blocks - 1)))
+        first = ResidualBlock(n_in, n_out, kernel, strides, dropout)
+        super().__init__(first, *(ResidualBlock(n_out, n_out, kernel, ones, dropout) for _ in range(n_blocks - 1)))
 
 
 class UpStage(nn.Module):
     """One step up the decoder: transposed convolution, concatenation with the encoder's skip, plain convolutions."""
 
-    def __init__(self, n_below: int, n_out: int, kernel: Sequence[int], strides: Sequence[int], n_blocks: int) -> None:
+    def __init__(
+        self,
+        n_below: int,
+        n_out: int,
+        kernel: Sequence[int],
+        strides: Sequence[int],
+        n_blocks: int,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         transposed = TRANSPOSED_CONVOLUTION[len(strides)]
         self.up = transposed(n_below, n_out, tuple(strides), tuple(strides))
-        self.convolutions = PlainStage(2 * n_out, n_out, kernel, [1] * len(kernel), n_blocks)
+        self.convolutions = PlainStage(2 * n_out, n_out, kernel, [1] * len(kernel), n_blocks, dropout)
 
     def forward(self, below: Tensor, skip: Tensor) -> Tensor:
         return self.convolutions(torch.cat([self.up(below), skip], dim=1))  # type: ignore[no-any-return]

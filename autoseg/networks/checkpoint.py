@@ -5,7 +5,8 @@ Nothing is pickled: the header of a safetensors file is JSON, and its tensors ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     """Build the network of a checkpoint, with its weights, in evaluation mode."""
     plan, settings = checkpoint.plan, checkpoint.settings
     n_inputs = settings.count_input_channels(len(plan.channels), plan.labels.n_labels)
-    network = build_network(settings, n_inputs, plan.labels.n_labels)
+    network = build_network(settings, n_inputs, plan.labels.n_outputs)
     network.load_state_dict(dict(checkpoint.weights))
     return network.eval()
 
@@ -82,14 +83,25 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], content: Mapping[st
         save_file(contiguous, temporary, metadata={"autoseg": dump_json(content, indent=None)})
 
 
+def read_content(path: Path) -> dict[str, Any]:
+    """The plain data of a file of `write_tensors`, without its tensors. Raises as `read_tensors` does."""
+    with _open_tensors(path) as (_, content):
+        return content
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_tensors` wrote. Raises WorkspaceError with a way out for a missing or damaged file."""
+    with _open_tensors(path) as (stream, content):
+        return {name: stream.get_tensor(name) for name in stream.keys()}, content  # noqa: SIM118
+
+
+@contextmanager
+def _open_tensors(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     if not path.is_file():
         raise WorkspaceError(f"{path}: there is no such checkpoint. Train this fold first.")
     try:
         with safe_open(path, framework="pt") as stream:
-            content = parse_json((stream.metadata() or {}).get("autoseg", "{}"), where=str(path))
-            return {name: stream.get_tensor(name) for name in stream.keys()}, content  # noqa: SIM118
+            yield stream, parse_json((stream.metadata() or {}).get("autoseg", "{}"), where=str(path))
     except (SafetensorError, AutosegError) as problem:
         raise WorkspaceError(
             f"{path}: is damaged or no checkpoint of autoseg ({problem}). Train the fold again."

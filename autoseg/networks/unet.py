@@ -19,7 +19,7 @@ class UNet(nn.Module):
 
     Args:
         n_channels: channels of the input.
-        n_labels: labels including background: channels of the output.
+        n_labels: labels including background, or regions: channels of the output.
         topology: strides and kernel sizes per stage, finest first; of a single stage there is no decoder, and the head
             stands on the encoder.
         features: channels per stage.
@@ -27,6 +27,7 @@ class UNet(nn.Module):
         residual: residual blocks and a stem in the encoder, instead of plain convolutions.
         deep_supervision: heads at every decoder stage but the coarsest (whose loss would weigh nothing), instead of
             at the finest alone.
+        dropout: share of feature maps that training blanks after a convolution, of residual blocks after the first.
 
     In training with deep supervision, `forward` returns a list of logits, finest first; otherwise the finest logits
     (batch, n_labels, *patch).
@@ -42,22 +43,23 @@ class UNet(nn.Module):
         blocks: Blocks,
         residual: bool,
         deep_supervision: bool = True,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         kernels, strides = topology.kernel_sizes, topology.strides
         n_in = features[0] if residual else n_channels
         ones = [1] * len(kernels[0])
-        self.stem = ConvNormAct(n_channels, n_in, kernels[0], ones) if residual else nn.Identity()
+        self.stem = ConvNormAct(n_channels, n_in, kernels[0], ones, dropout) if residual else nn.Identity()
         stage = ResidualStage if residual else PlainStage
         self.encoder = nn.ModuleList()
         for level, n_out in enumerate(features):
-            self.encoder.append(stage(n_in, n_out, kernels[level], strides[level], blocks.encoder[level]))
+            self.encoder.append(stage(n_in, n_out, kernels[level], strides[level], blocks.encoder[level], dropout))
             n_in = n_out
         self.decoder = nn.ModuleList()
         self.heads = nn.ModuleList()
         for level in reversed(range(len(features) - 1)):
             below = (features[level + 1], features[level], kernels[level], strides[level + 1])
-            self.decoder.append(UpStage(*below, n_blocks=blocks.decoder[level]))
+            self.decoder.append(UpStage(*below, n_blocks=blocks.decoder[level], dropout=dropout))
             if level == 0 or (deep_supervision and level < len(features) - 2):
                 self.heads.append(convolve(features[level], n_labels, ones, ones))
         if not self.decoder:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from autoseg.data.splits import ALL, Fold, Split, find_split, seed_fold
 from autoseg.errors import UsageError
 from autoseg.evaluation.comparing import Comparison, compare_all
 from autoseg.evaluation.evaluating import make_report
@@ -99,7 +100,7 @@ def compare_methods(
     wishes = Wishes() if train_time_s is None else Wishes(train_time_s=train_time_s)
     plan = ensure_plan(project, wishes, device=device)
     (name,) = find_configurations(plan, (configuration,) if configuration else ())
-    chosen = find_folds(ensure_splits(project, plan), folds)
+    chosen = _find_scored_folds(ensure_splits(project, plan), folds)
     length = choose_length(plan, name, TrainingWishes(planning=wishes))
     results = tuple(_run_method(project, plan, name, method, chosen, length, device, seed) for method in methods)
     benchmark = Benchmark(
@@ -112,6 +113,13 @@ def compare_methods(
     )
     write_json(project.workspace.benchmark / "report.json", benchmark)
     return benchmark
+
+
+def _find_scored_folds(splits: Sequence[Split], wanted: Sequence[str]) -> tuple[int, ...]:
+    folds = tuple(fold for fold in find_folds(splits, wanted) if fold != ALL)
+    if ALL in wanted:
+        raise UsageError("--fold all: validates no case, so that methods cannot be compared. Leave it out.")
+    return folds
 
 
 def _run_method(
@@ -130,29 +138,31 @@ def _run_method(
     splits = ensure_splits(project, plan)
     folder = project.workspace.benchmark / f"{method}-{digest([plan.training_digest(name), length, seed])}"
 
-    def make_order(configuration: str, fold: int) -> FoldOrder:
+    def make_order(configuration: str, fold: Fold) -> FoldOrder:
         """Of the project's own runs."""
         return FoldOrder(
             plan=plan,
             configuration=configuration,
             fold=fold,
-            split=splits[fold],
+            split=find_split(splits, fold),
             store=stores[configuration],
             run=project.workspace.run(configuration, fold),
             length=plan.find_configuration(configuration).length.value,
             device=device,
             n_workers=count_workers(None),
-            seed=TrainingWishes.seed + fold,
+            seed=seed_fold(TrainingWishes.seed, fold, len(splits)),
         )
 
     reports, facts = [], []
     for fold in folds:
         order = replace(make_order(name, fold), run=Run(folder / f"fold_{fold}"), length=length, seed=seed + fold)
-        reports.append(train_fold(project, ensure_previous(project, order, make_order)))
+        report = train_fold(project, ensure_previous(project, order, make_order))
+        assert report is not None, "a fold of the cross-validation holds cases out"
+        reports.append(report)
         facts.append(read_checkpoint(order.run.checkpoint).facts)
     pooled = make_report([case for report in reports for case in report.cases], plan.labels)
     n_inputs = settings.count_input_channels(len(plan.channels), plan.labels.n_labels)
-    network = build_network(settings, n_inputs, plan.labels.n_labels)
+    network = build_network(settings, n_inputs, plan.labels.n_outputs)
     return MethodResult(
         method=method,
         mean_dice=pooled.mean_dice,

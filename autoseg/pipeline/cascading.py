@@ -3,7 +3,8 @@
 A fold of a cascade trains on cases that most low-resolution folds were trained on as well. Their own segmentations of
 these cases are better than any of a new image will be. So every case, of training and of validation, gets the
 segmentation by the one fold that held it out: of nothing else does the cascade learn how far to trust it. That is why a
-single cascade fold needs all low-resolution folds. Source: Isensee et al., Nature Methods 2021 (method part 4).
+single cascade fold needs all low-resolution folds, and so does a cascade that is trained on all cases (`all`).
+Source: Isensee et al., Nature Methods 2021 (method part 4).
 
 Segmentations lie in a folder named after the weights that made them and the grid that they lie on: they can never be
 stale, and only what is missing is made.
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from autoseg.data.dataset import Dataset
-from autoseg.data.splits import Split
+from autoseg.data.splits import Fold, Split
 from autoseg.errors import WorkspaceError
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.pipeline.folds import FoldOrder, read_current_report, refuse_other_plan, train_fold
@@ -34,7 +35,7 @@ from autoseg.serialization import digest, digest_file
 from autoseg.training.device import choose_device, explaining_out_of_memory
 from autoseg.workspace import Workspace
 
-MakeOrder = Callable[[str, int], FoldOrder]
+MakeOrder = Callable[[str, Fold], FoldOrder]
 
 
 def list_previous(plan: Plan, configurations: Sequence[str]) -> tuple[str, ...]:
@@ -60,16 +61,29 @@ def ensure_previous(project: Project, order: FoldOrder, make_order: MakeOrder) -
     cascade = order.settings.cascade
     if cascade is None:
         return order
-    name, case_ids = cascade.previous.value, _find_needed(order)
-    folds = _find_folds(project, ensure_splits(project, order.plan), case_ids)
-    missing = [fold for fold in folds if not project.workspace.run(name, fold).checkpoint.is_file()]
+    name, missing = cascade.previous.value, list_missing(project, order, make_order)
     if missing:
-        _say_what_comes_first(project, order, name, make_order(name, missing[0]), missing)
-    for fold in missing:
-        train_fold(project, replace(make_order(name, fold), restart=False))
-    files = find_previous(project, order.plan, order.configuration, case_ids, device=order.device)
+        _say_what_comes_first(project, order, name, missing)
+    for before in missing:
+        train_fold(project, before)
+    files = find_previous(project, order.plan, order.configuration, _find_needed(order), device=order.device)
     _warn_of_other_models(project, order, name)
     return replace(order, previous=files)
+
+
+def list_missing(project: Project, order: FoldOrder, make_order: MakeOrder) -> list[FoldOrder]:
+    """Orders for the low-resolution folds that an order needs and that are not trained; none without a cascade.
+
+    Raises:
+        WorkspaceError: a case belongs to the validation of no fold.
+    """
+    cascade = order.settings.cascade
+    if cascade is None:
+        return []
+    name = cascade.previous.value
+    folds = _find_folds(project, ensure_splits(project, order.plan), _find_needed(order))
+    missing = [fold for fold in folds if not project.workspace.run(name, fold).checkpoint.is_file()]
+    return [replace(make_order(name, fold), restart=False, extra=None) for fold in missing]
 
 
 def find_previous(
@@ -135,14 +149,13 @@ def _find_folds(project: Project, splits: Sequence[Split], case_ids: Sequence[st
     return dict(sorted(folds.items()))
 
 
-def _say_what_comes_first(
-    project: Project, order: FoldOrder, name: str, before: FoldOrder, folds: Sequence[int]
-) -> None:
+def _say_what_comes_first(project: Project, order: FoldOrder, name: str, missing: Sequence[FoldOrder]) -> None:
+    before = missing[0]
     seconds = before.length.train_time_s or (before.length.n_iterations or 0) * (before.settings.iteration_s.value or 0)
-    how_long = f", about {seconds / 60:.1f} minutes each ({seconds * len(folds) / 60:.1f} in all)" if seconds else ""
+    how_long = f", about {seconds / 60:.1f} minutes each ({seconds * len(missing) / 60:.1f} in all)" if seconds else ""
     project.reporter.say(
         f"{order.configuration} learns from segmentations by models that never saw the case. Training {name} fold "
-        f"{', '.join(map(str, folds))} first{how_long}."
+        f"{', '.join(str(one.fold) for one in missing)} first{how_long}."
     )
 
 

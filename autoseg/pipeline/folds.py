@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autoseg.data.splits import Split
-from autoseg.drawing import draw_progress
+from torch import nn
+
+from autoseg.data.splits import Fold, Split
 from autoseg.errors import WorkspaceError
 from autoseg.evaluation.report import Report
 from autoseg.networks.checkpoint import read_checkpoint
+from autoseg.networks.pretrained import read_pretrained
+from autoseg.pipeline.engines import settle_engine
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.scoring import StoredPredictor, predict_and_score
+from autoseg.pipeline.sittings import Sitting, plan_sitting
+from autoseg.pipeline.watching import Tracking, watch
 from autoseg.planning.choices import Length
+from autoseg.planning.components_used import list_components
 from autoseg.planning.plan import Configuration, Plan
-from autoseg.prediction.predictor import load_predictor
+from autoseg.prediction.predictor import PredictionOptions, Predictor, load_predictor
 from autoseg.serialization import parse_record, read_json, to_plain, write_json
 from autoseg.training.continuing import holding
-from autoseg.training.device import choose_device, computes_in_bfloat16
-from autoseg.training.history import Epoch, read_history
+from autoseg.training.device import choose_device, find_mixed_type
+from autoseg.training.distributing import is_first, wait_for_all
+from autoseg.training.history import read_history
 from autoseg.training.job import TrainingJob
-from autoseg.training.loop import Step, train
+from autoseg.training.loop import train
 from autoseg.workspace import Run
 
-DRAW_EVERY_S = 30.0  # a picture of the curves takes up to a second
 MEMORY_SLACK = 1.1  # a measured peak beyond this many times the predicted one is worth a warning
 
 
@@ -37,87 +43,135 @@ class FoldOrder:
         store: the preprocessed cases of the configuration.
         run: where it is written.
         length: how long.
+        extra: what to add to a training that is finished.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         n_workers: processes that make batches.
         restart: move an earlier run aside instead of continuing it.
         seed: of weights and batches.
+        pretrained: a file of weights to begin with.
+        tracking: where else the training is written down.
         previous: of a cascade, the previous segmentation of each case, by case id (`cascading.ensure_previous`).
     """
 
     plan: Plan
     configuration: str
-    fold: int
+    fold: Fold
     split: Split
     store: Path
     run: Run
     length: Length
+    extra: Length | None = None
     device: str = "auto"
     n_workers: int = 1
     restart: bool = False
     seed: int = 0
+    pretrained: Path | None = None
+    tracking: Tracking = field(default_factory=Tracking)
     previous: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def settings(self) -> Configuration:
         return self.plan.find_configuration(self.configuration)
 
+    @property
+    def what(self) -> str:
+        """The fold in words."""
+        return f"{self.configuration}, fold {self.fold}"
 
-def train_fold(project: Project, order: FoldOrder) -> Report:
+
+def train_fold(project: Project, order: FoldOrder) -> Report | None:
     """Train a fold, predict its validation cases and score them; whatever is there already is kept.
 
+    Returns:
+        The scores; None for a fold that holds no case out.
+
     Raises:
-        WorkspaceError: the fold was trained under another plan, or another process trains it.
+        WorkspaceError: the fold was trained under another plan, another process trains it, or there is nothing to
+            extend.
     """
     if order.restart:
         _move_aside(project, order.run)
-    if order.run.checkpoint.is_file():
+    sitting = plan_sitting(order.run, order.length, order.extra, what=order.what)
+    wait_for_all()  # all processes have read the same files before any is changed
+    if sitting is None:
         refuse_other_plan(order.run, order.plan, order.configuration, order.split)
         project.reporter.say(f"Fold {order.fold} of {order.configuration} is trained already: {order.run.checkpoint}")
         _warn_of_other_length(project, order)
     else:
-        _train(project, order)
-    return validate_fold(project, order)
+        _train(project, order, sitting)
+    return validate_fold(project, order) if is_first() and order.split.validation else None
 
 
-def _train(project: Project, order: FoldOrder) -> None:
-    job = _make_job(order)
-    order.run.report.unlink(missing_ok=True)
-    if order.run.resume.is_file():
-        done = read_history(order.run.history)
-        share = f"{done[-1].share:.0%}" if done else "the start"
-        project.reporter.say(f"Continuing fold {order.fold} of {order.configuration} from {share}.")
-    what = f"{order.configuration}, fold {order.fold}"
+def _train(project: Project, order: FoldOrder, sitting: Sitting) -> None:
+    job = make_job(project, order, sitting)
     project.reporter.say(
-        f"Training {what}: about {order.settings.memory_gb.value:.2f} GB of memory, of "
+        f"{sitting.sentence} About {order.settings.memory_gb.value:.2f} GB of memory, of "
         f"{order.plan.budget.memory_gb.value:.1f} GB that it may use."
     )
     _warn_of_other_precision(project, order)
-    with project.reporter.follow(what, 1.0) as advance:
-        latest, drawn_s = "", 0.0
-
-        def on_step(step: Step) -> None:
-            advance(step.share, f"loss {step.loss:.3f}  rate {step.learning_rate:.1e}{latest}")
-
-        def on_epoch(epoch: Epoch) -> None:
-            nonlocal latest, drawn_s
-            dice = epoch.mean_dice
-            latest = f"  Dice {dice:.3f}" if dice is not None else ""
-            if epoch.spent_s - drawn_s >= DRAW_EVERY_S:
-                drawn_s = epoch.spent_s
-                draw_progress(read_history(order.run.history), order.run.progress, title=what)
-
-        checkpoint = train(job, on_step=on_step, on_epoch=on_epoch)
-    draw_progress(read_history(order.run.history), order.run.progress, title=what)
+    job = replace(job, engine=settle_engine(project, job))
+    if is_first():
+        order.run.report.unlink(missing_ok=True)
+    with watch(project.reporter, order, score_cases=_make_scorer(project, order)) as watching:
+        checkpoint = train(job, watching)
     facts = checkpoint.facts
+    early = ", ended early on a plateau" if "ended_early_at" in facts else ""
     project.reporter.say(
-        f"Trained {what}: {facts['iterations']} iterations in {facts['spent_s']:.0f} s. {order.run.checkpoint}"
+        f"Trained {order.what}: {facts['iterations']} iterations in {facts['spent_s']:.0f} s{early}. "
+        f"{order.run.checkpoint}"
     )
-    _compare_memory(project, order)
+    if is_first():
+        _compare_memory(project, order)
+
+
+def make_job(project: Project, order: FoldOrder, sitting: Sitting) -> TrainingJob:
+    """The order as training takes it."""
+    labels = order.plan.labels
+    marked = {case.id: case.annotated for case in project.dataset.cases if case.annotated is not None}
+    return TrainingJob(
+        plan=order.plan,
+        configuration=order.configuration,
+        fold=str(order.fold),
+        train_ids=order.split.train,
+        validation_ids=order.split.validation,
+        store=order.store,
+        checkpoint=order.run.checkpoint,
+        resume=order.run.resume,
+        history=order.run.history,
+        lock=order.run.lock,
+        length=sitting.length,
+        base_length=sitting.base_length,
+        device=choose_device(order.device),
+        n_workers=order.n_workers,
+        seed=order.seed,
+        previous=order.previous,
+        annotated={case_id: labels.mark_annotated(names) for case_id, names in marked.items()},
+        pretrained=None if order.pretrained is None else read_pretrained(order.pretrained),
+        components=list_components(order.plan, order.configuration),
+    )
+
+
+def _make_scorer(project: Project, order: FoldOrder) -> Callable[[nn.Module], float | None] | None:
+    """Mean Dice over the whole validation cases, for early stopping."""
+    if order.settings.early_stopping.value is None or not order.split.validation:
+        return None
+
+    def score(network: nn.Module) -> float | None:
+        device = choose_device(order.device)
+        predictor = Predictor(order.plan, order.configuration, (network.eval(),), device, PredictionOptions())
+        return _predict_validation(project, order, predictor).mean_dice
+
+    return score
+
+
+def _predict_validation(project: Project, order: FoldOrder, predictor: Predictor) -> Report:
+    ensemble = [StoredPredictor(predictor, order.store, order.previous)]
+    return predict_and_score(project, ensemble, order.split.validation, order.run.validation)
 
 
 def _warn_of_other_precision(project: Project, order: FoldOrder) -> None:
     precision, device = order.settings.precision.value, choose_device(order.device)
-    if precision != "float32" and not computes_in_bfloat16(precision, device):
+    if precision != "float32" and find_mixed_type(precision, device) is None:
         project.reporter.warn(
             f"The plan asks for {precision}, which {device} does not compute in: training in float32, which takes more "
             "memory and time than predicted."
@@ -147,26 +201,6 @@ def compare_memory(measured_gb: float, predicted_gb: float, budget_gb: float) ->
     return f"{sentence}.", False
 
 
-def _make_job(order: FoldOrder) -> TrainingJob:
-    return TrainingJob(
-        plan=order.plan,
-        configuration=order.configuration,
-        fold=str(order.fold),
-        train_ids=order.split.train,
-        validation_ids=order.split.validation,
-        store=order.store,
-        checkpoint=order.run.checkpoint,
-        resume=order.run.resume,
-        history=order.run.history,
-        lock=order.run.lock,
-        length=order.length,
-        device=choose_device(order.device),
-        n_workers=order.n_workers,
-        seed=order.seed,
-        previous=order.previous,
-    )
-
-
 def refuse_other_plan(run: Run, plan: Plan, configuration: str, split: Split, *, command: str = "") -> None:
     """Raise WorkspaceError if a fold was trained under another plan, data or split; `command` trains it anew."""
     trained = read_checkpoint(run.checkpoint)
@@ -180,20 +214,23 @@ def refuse_other_plan(run: Run, plan: Plan, configuration: str, split: Split, *,
 
 
 def _warn_of_other_length(project: Project, order: FoldOrder) -> None:
-    trained = read_checkpoint(order.run.checkpoint).facts.get("length")
+    facts = read_checkpoint(order.run.checkpoint).facts
+    trained = facts.get("base_length", facts.get("length"))
     if trained != to_plain(order.length):
-        project.reporter.warn(f"It was trained for another length ({trained}). --restart trains it anew.")
+        project.reporter.warn(
+            f"It was trained for another length ({trained}). --extend trains it further, --restart anew."
+        )
 
 
 def _move_aside(project: Project, run: Run) -> None:
-    if not run.root.is_dir():
-        return
-    number = 1
-    while (old := run.root.with_name(f"{run.root.name}.old{number}")).exists():
-        number += 1
-    with holding(run.lock):
-        run.root.replace(old)
-    project.reporter.say(f"The run before is kept: {old}")
+    if is_first() and run.root.is_dir():
+        number = 1
+        while (old := run.root.with_name(f"{run.root.name}.old{number}")).exists():
+            number += 1
+        with holding(run.lock):
+            run.root.replace(old)
+        project.reporter.say(f"The run before is kept: {old}")
+    wait_for_all()
 
 
 def read_current_report(order: FoldOrder) -> Report | None:
@@ -210,9 +247,9 @@ def validate_fold(project: Project, order: FoldOrder) -> Report:
     known = read_current_report(order)
     if known is not None:
         return known
-    predictor = load_predictor([order.run.checkpoint], device=choose_device(order.device))
-    ensemble = [StoredPredictor(predictor, order.store, order.previous)]
-    report = predict_and_score(project, ensemble, order.split.validation, order.run.validation)
+    report = _predict_validation(
+        project, order, load_predictor([order.run.checkpoint], device=choose_device(order.device))
+    )
     write_json(order.run.report, report)
     project.reporter.say(f"Validation Dice of fold {order.fold}: {report.mean_dice:.4f}. {order.run.report}")
     return report

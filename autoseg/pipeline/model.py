@@ -8,12 +8,15 @@ from pathlib import Path
 
 from autoseg.data.dataset import Dataset
 from autoseg.data.labels import Labels
+from autoseg.data.splits import ALL, Fold
 from autoseg.errors import WorkspaceError
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.pipeline.cascading import phrase_training
+from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.project import open_project, read_model_dataset
 from autoseg.pipeline.reporting import Reporter
-from autoseg.pipeline.selecting import Selection, ensure_selection, read_selection
+from autoseg.pipeline.selecting import Selection, ensure_selection, read_fold_reports, read_selection
+from autoseg.planning.plan_file import read_plan
 from autoseg.postprocessing.deciding import Postprocessing
 from autoseg.prediction.predictor import PredictionOptions, Predictor, load_predictor, put_before
 from autoseg.serialization import digest, digest_file, parse_record, read_json
@@ -48,7 +51,7 @@ def load_model(
     workspace: Path | None = None,
     variant: str | None = None,
     configurations: Sequence[str] = (),
-    folds: Sequence[int] = (),
+    folds: Sequence[Fold] = (),
     device: str = "auto",
     options: PredictionOptions | None = None,
     reporter: Reporter | None = None,
@@ -60,19 +63,24 @@ def load_model(
     Args:
         source: a dataset, or a workspace.
         variant: name of a plan beside the first one.
-        configurations, folds: other than the selected ones, if given; then a workspace needs no selection.
+        configurations: other than the selected ones, if given; then a workspace needs no selection.
+        folds: other than every trained one of the cross-validation; `all` is the model that was trained on all cases,
+            of the configurations and with the postprocessing that the cross-validation selected, if there was one.
 
     Raises:
         WorkspaceError: nothing is trained yet, or a checkpoint is missing.
     """
     reporter = reporter or Reporter()
-    place, dataset, selection = _find_selection(source, workspace, variant, reporter, device)
-    if selection is None and not configurations:
+    place, dataset, selection = _find_selection(source, workspace, variant, folds, reporter, device)
+    if selection is None and not configurations and ALL not in folds:
         raise WorkspaceError(f"{source}: has no selection.yaml. Run `autoseg select` on its dataset first.")
-    if selection is None:
-        reporter.say(f"{source}: has no selection.yaml, so nothing is done to the segmentations afterwards.")
     selected = () if selection is None else selection.configurations.value
-    names = tuple(configurations) or selected
+    names = tuple(configurations) or selected or _find_trained_on_all(place, dataset)
+    if selection is None:
+        reporter.say(
+            f"{place.selection}: is not there, so {' + '.join(names)} predicts and nothing is done to the "
+            "segmentations afterwards."
+        )
     loaded = [_load_predictor(place, dataset, name, folds, device, options) for name in names]
     predictors = tuple(predictor for predictor, _ in loaded)
     postprocessing = Postprocessing()
@@ -94,23 +102,43 @@ def load_model(
 
 
 def _find_selection(
-    source: Path, workspace: Path | None, variant: str | None, reporter: Reporter, device: str
+    source: Path,
+    workspace: Path | None,
+    variant: str | None,
+    folds: Sequence[Fold],
+    reporter: Reporter,
+    device: str,
 ) -> tuple[Workspace, Dataset, Selection | None]:
-    """Where the folds lie, what they were trained on, and what was selected; a workspace alone may lack a selection."""
+    """Where the folds lie, what they were trained on, and what was selected.
+
+    A workspace alone may lack a selection, and so may a dataset of which only a model of all cases was trained.
+    """
     place = Workspace(Path(source), variant)
     if not place.plan.is_file() and Workspace(Path(source)).plan.is_file():
         raise WorkspaceError(f"{place.plan}: is not there: this workspace has no variant {variant}.")
     if place.plan.is_file():
         return place, read_model_dataset(place), read_selection(place)
     project = open_project(source, workspace=workspace, variant=variant, reporter=reporter)
+    if ALL in folds and not read_fold_reports(project.workspace, ensure_plan(project)):
+        return project.workspace, project.dataset, None
     return project.workspace, project.dataset, ensure_selection(project, device=device)
+
+
+def _find_trained_on_all(place: Workspace, dataset: Dataset) -> tuple[str, ...]:
+    """The configuration that a model of all cases was trained for: the plan's first choice, if there are several."""
+    plan = read_plan(place.plan)
+    names = [name for name in plan.configurations if place.run(name, ALL).checkpoint.is_file()]
+    if not names:
+        command = phrase_training(dataset, place, plan.first_choice, "--fold", ALL)
+        raise WorkspaceError(f"{place.runs}: no model was trained on all cases. Run `{command}` first.")
+    return (plan.first_choice,) if plan.first_choice in names else (names[0],)
 
 
 def _load_predictor(
     place: Workspace,
     dataset: Dataset,
     configuration: str,
-    folds: Sequence[int],
+    folds: Sequence[Fold],
     device: str,
     options: PredictionOptions | None,
 ) -> tuple[Predictor, list[Path]]:
@@ -124,15 +152,17 @@ def _load_predictor(
     return put_before(previous, predictor), before + paths
 
 
-def _find_checkpoints(place: Workspace, dataset: Dataset, configuration: str, folds: Sequence[int]) -> list[Path]:
-    """Checkpoints of the wanted folds, or of every trained one."""
+def _find_checkpoints(place: Workspace, dataset: Dataset, configuration: str, folds: Sequence[Fold]) -> list[Path]:
+    """Checkpoints of the wanted folds, or of every trained one of the cross-validation."""
     wanted = [place.run(configuration, fold).checkpoint for fold in folds]
-    paths = wanted or [run.checkpoint for run in place.find_runs(configuration).values() if run.checkpoint.is_file()]
+    paths = wanted or [run.checkpoint for run in place.find_folds(configuration).values() if run.checkpoint.is_file()]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing or not paths:
         command = phrase_training(dataset, place, configuration, *(f"--fold={fold}" for fold in folds))
-        raise WorkspaceError(
-            f"{', '.join(missing) or place.trained(configuration)}: is not trained. Run `{command}` first, or leave "
-            "out --fold and --configuration."
+        is_all_there = not folds and place.run(configuration, ALL).checkpoint.is_file()
+        instead = (
+            "choose the model of all cases by --fold all" if is_all_there else "leave out --fold and --configuration"
         )
+        what = ", ".join(missing) or str(place.trained(configuration))
+        raise WorkspaceError(f"{what}: is not trained. Run `{command}` first, or {instead}.")
     return paths

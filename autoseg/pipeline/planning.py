@@ -130,13 +130,15 @@ def ensure_plan(project: Project, wishes: Wishes | None = None, *, device: str =
 def merge_wishes(before: Wishes, now: Wishes | None) -> Wishes:
     """Earlier wishes, with those that were uttered now in their place, and without what these rule out.
 
-    A wish that is set to None takes an earlier one back, as `--gpu-memory auto` does.
+    A wish that is set to None takes an earlier one back, as `--gpu-memory auto` does, and so does a default.
     """
-    said = now.model_dump(exclude_unset=True) if now else {}
+    said = {name: getattr(now, name) for name in now.model_fields_set} if now else {}
     uttered = {name: value for name, value in said.items() if value is not None}
     replaced = {name for rivals in RIVALS if rivals & set(uttered) for name in rivals} | set(said)
-    kept = before.model_dump(exclude_defaults=True, exclude=replaced)
-    return Wishes(**{**kept, **uttered})
+    fields = Wishes.model_fields.items()
+    kept = {name: getattr(before, name) for name, field in fields if name not in replaced}
+    unusual = {name: value for name, value in kept.items() if value != Wishes.model_fields[name].default}
+    return Wishes(**{**unusual, **uttered})
 
 
 def renew_plan(

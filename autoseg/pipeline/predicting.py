@@ -91,7 +91,7 @@ def _describe_task(model: Model, cases: Sequence[Case], probabilities: bool) -> 
     geometries = [read_header(case.images[0]).geometry for case in cases]
     peak = max(
         sum(predictor.estimate_bytes(each) for predictor in model.predictors)
-        + probabilities * BYTES_PER_PROBABILITY * model.labels.n_labels * math.prod(each.shape)
+        + probabilities * BYTES_PER_PROBABILITY * model.labels.n_outputs * math.prod(each.shape)
         for each in geometries
     )
     networks = " + ".join(predictor.description for predictor in model.predictors)
@@ -126,8 +126,8 @@ def _is_done(known: Predicted, source: str, output: Path, probabilities: bool, m
 
 
 def _probability_files(model: Model, case_id: str, output: Path) -> list[Path]:
-    """One image of probabilities per label; a label's name becomes part of a file name."""
-    names = [re.sub(r"[^\w-]", "_", name) for name in model.labels.names]
+    """One image of probabilities per label or region; its name becomes part of a file name."""
+    names = [re.sub(r"[^\w-]", "_", name) for name in model.labels.output_names]
     return [output / f"{case_id}_{name}.probability.nii.gz" for name in names]
 
 
@@ -156,7 +156,7 @@ def _predict_case(model: Model, case: Case, source: str, output: Path, probabili
 
 def _measure_volumes(segmentation: np.ndarray, labels: Labels, voxel_ml: float) -> dict[str, float | None]:
     counts = np.bincount(segmentation.ravel(), minlength=labels.n_labels)
-    return {labels.names[label]: finite_or_none(float(counts[label]) * voxel_ml) for label in labels.foreground}
+    return {name: finite_or_none(float(counts[list(its)].sum()) * voxel_ml) for name, its in labels.targets}
 
 
 def finite_or_none(value: float) -> float | None:

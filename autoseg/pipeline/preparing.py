@@ -6,49 +6,22 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoseg.data.splits import Split, make_splits
-from autoseg.errors import ResourceError, UsageError, WorkspaceError
+from autoseg.data.splits import ALL, Fold, Split
+from autoseg.errors import ResourceError, UsageError
 from autoseg.fingerprinting.fingerprint import Fingerprint
-from autoseg.pipeline.planning import ensure_fingerprint, has_runs
+from autoseg.pipeline.planning import ensure_fingerprint
 from autoseg.pipeline.project import Project
+from autoseg.pipeline.splitting import settle_splits
 from autoseg.planning.forecasting import count_stored_bytes
 from autoseg.planning.grids import count_stored_voxels
 from autoseg.planning.plan import Plan
 from autoseg.preprocessing.preprocessing_cases import preprocess_cases
-from autoseg.serialization import parse_record, read_json, write_json
 from autoseg.workspace import Workspace
 
 
 def ensure_splits(project: Project, plan: Plan) -> tuple[Split, ...]:
-    """Who trains and who validates in each fold.
-
-    Raises:
-        WorkspaceError: the stored splits name other cases than the dataset has.
-    """
-    path = project.workspace.splits
-    ids = project.dataset.case_ids
-    n_folds = min(plan.n_folds.value, len(ids))
-    if path.is_file():
-        splits = tuple(parse_record(Split, one, where=str(path)) for one in read_json(path))
-        _refuse_leaks(splits, path)
-        if len(splits) == n_folds and {case for split in splits for case in split.train + split.validation} == set(ids):
-            return splits
-        if has_runs(project.workspace):
-            raise WorkspaceError(
-                f"{path}: has {len(splits)} folds of other cases or numbers than the dataset and the plan ({n_folds} "
-                "folds) have now, and folds were trained on it. Restore them, or use a new --workspace."
-            )
-    splits = make_splits(ids, n_folds=n_folds)
-    write_json(path, splits)
-    return splits
-
-
-def _refuse_leaks(splits: Sequence[Split], path: Path) -> None:
-    for fold, split in enumerate(splits):
-        if leaked := sorted(set(split.train) & set(split.validation)):
-            raise WorkspaceError(
-                f"{path}: fold {fold} trains and validates on {leaked[0]}. A case belongs to one side."
-            )
+    """Who trains and who validates in each fold. Raises WorkspaceError, DatasetError: see `splitting.settle_splits`."""
+    return settle_splits(project, plan).folds
 
 
 def ensure_preprocessed(project: Project, plan: Plan, configurations: Sequence[str]) -> dict[str, Path]:
@@ -102,23 +75,26 @@ def find_configurations(plan: Plan, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(wanted) or (plan.first_choice,)
 
 
-def parse_folds(wanted: Sequence[str]) -> tuple[int, ...]:
-    """Fold numbers as a person wrote them; none for `all` or for nothing. Raises UsageError for other words."""
-    words = [word for word in wanted if word != "all"]
-    for word in words:
-        if not word.isdigit():
+def parse_folds(wanted: Sequence[str]) -> tuple[Fold, ...]:
+    """Folds as a person wrote them, `all` last; none for nothing. Raises UsageError for other words."""
+    for word in wanted:
+        if not word.isdigit() and word != ALL:
             raise UsageError(f"--fold {word}: expected a number, 0, 1, ..., or all.")
-    return () if len(words) < len(wanted) else tuple(sorted({int(word) for word in words}))
+    numbers = sorted({int(word) for word in wanted if word.isdigit()})
+    return (*numbers, ALL) if ALL in wanted else tuple(numbers)
 
 
-def find_folds(splits: Sequence[Split], wanted: Sequence[str]) -> tuple[int, ...]:
-    """The folds that were asked for; every fold for `all` or for nothing.
+def find_folds(splits: Sequence[Split], wanted: Sequence[str]) -> tuple[Fold, ...]:
+    """The folds that were asked for; every fold of the cross-validation for nothing.
 
     Raises:
         UsageError: the splits have no such fold.
     """
-    numbers = parse_folds(wanted)
-    for fold in numbers:
-        if fold >= len(splits):
-            raise UsageError(f"--fold {fold}: the splits have folds 0 to {len(splits) - 1}. Use one of them, or all.")
-    return numbers or tuple(range(len(splits)))
+    folds = parse_folds(wanted)
+    for fold in folds:
+        if fold != ALL and fold >= len(splits):
+            raise UsageError(
+                f"--fold {fold}: the splits have folds 0 to {len(splits) - 1}. Use one of them, none of them for all "
+                "of them, or all for one model of every case."
+            )
+    return folds or tuple(range(len(splits)))

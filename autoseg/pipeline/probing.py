@@ -27,7 +27,7 @@ from autoseg.networks.probing import (
 from autoseg.pipeline.reporting import Advance, Reporter
 from autoseg.planning.devices import BYTES_PER_GB, DeviceFacts, Speed, Trial, measure_device
 from autoseg.serialization import write_json
-from autoseg.training.device import choose_device, computes_in_bfloat16, explaining_out_of_memory
+from autoseg.training.device import choose_device, explaining_out_of_memory, find_mixed_type
 from autoseg.training.probing import begin_work, measure_gvoxels
 
 FILE = "device.json"
@@ -75,7 +75,7 @@ def probe_device(device: str = "auto", *, folder: Path | None = None, reporter: 
             "speeds": _solve(samples, timings, place),
             "trials": trials,
             "is_busy": is_busy,
-            "precision": "bfloat16" if computes_in_bfloat16("bfloat16", place) else "float32",
+            "precision": "bfloat16" if find_mixed_type("bfloat16", place) else "float32",
             "probed_on": datetime.date.today().isoformat(),
         }
     )

@@ -33,6 +33,7 @@ DECIDED_BY = {
     "train_time_s": ("budget.train_time_s", "length"),
     "n_epochs": ("budget.train_time_s", "length"),
     "network": ("network",),
+    "augmentation": ("augmentation",),
 }
 
 

@@ -68,6 +68,7 @@ def score_written(project: Project, case_id: str, path: Path) -> CaseScores:
         labels=labels,
         voxel_volume_ml=geometry.voxel_volume_ml,
         case_id=case_id,
+        annotated=case.annotated,
     )
 
 

@@ -69,7 +69,7 @@ def ensure_selection(project: Project, *, device: str = "auto") -> Selection:
     if not reports:
         raise WorkspaceError(
             f"{project.workspace.root}: no fold has been trained and validated. Run "
-            f"`autoseg train {project.dataset.folder} --fold 0` first."
+            f"`autoseg train {project.dataset.folder} --fold 0` first; a model of all cases (--fold all) is not scored."
         )
     basis = digest({f"{name}/{fold}": report for (name, fold), report in reports.items()})
     known = read_selection(project.workspace)
@@ -99,10 +99,10 @@ def read_selection(workspace: Workspace) -> Selection | None:
 
 
 def read_fold_reports(workspace: Workspace, plan: Plan) -> dict[tuple[str, int], Report]:
-    """Validation reports of all trained folds, by configuration and fold."""
+    """Validation reports of the trained folds of the cross-validation, by configuration and fold."""
     reports = {}
     for name in plan.configurations:
-        for fold, run in workspace.find_runs(name).items():
+        for fold, run in workspace.find_folds(name).items():
             if run.report.is_file():
                 reports[name, fold] = parse_record(Report, read_json(run.report), where=str(run.report))
     return reports
@@ -117,7 +117,9 @@ def _select(project: Project, plan: Plan, reports: dict[tuple[str, int], Report]
     best = select_best(candidates)
     case_ids = [case.case_id for case in candidates[name_candidate(best.value)].cases]
     postprocessing = decide_postprocessing(
-        lambda: _read_pairs(project, best.value, folds, case_ids), project.dataset.labels
+        lambda: _read_pairs(project, best.value, folds, case_ids),
+        project.dataset.labels,
+        annotated=[project.dataset.find_case(case_id).annotated for case_id in case_ids],
     )
     dice = {name: round(report.mean_dice, 5) for name, report in candidates.items()}
     return Selection(basis=basis, folds=folds, configurations=best, postprocessing=postprocessing, validation_dice=dice)

@@ -16,7 +16,7 @@ from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.explaining import format_difference, is_forecast
 from autoseg.planning.forecasting import forecast_again
 from autoseg.planning.pinning import Pins, pins_of
-from autoseg.planning.plan import FORECASTS, Configuration, Plan
+from autoseg.planning.plan import FORECASTS, MEANS, Configuration, Plan
 from autoseg.planning.planner import make_plan
 from autoseg.planning.walking import walk_decisions
 from autoseg.serialization import to_plain
@@ -133,7 +133,7 @@ def _compare_with_rule(
         rule = derived.reason.removeprefix(f"{SET_BY_HAND}; ")
         if derived.is_set_by_hand and rule != derived.reason and not rule.startswith("the rule says the same"):
             yield Advice(key, derived.reason)
-    elif to_plain(decision.value) != to_plain(derived.value):
+    elif to_plain(decision.value) != to_plain(derived.value) and key.rpartition(".")[2] not in MEANS:
         said = format_difference(derived.value, decision.value)
         yield Advice(
             key,

@@ -6,16 +6,33 @@ give them meaning import torch or scipy, so the names stand here, where planning
 
 from __future__ import annotations
 
+from typing import Literal
+
 from autoseg.data.splits import N_FOLDS
 from autoseg.decision import Decision, fixed, ruled
-from autoseg.planning.choices import Loss
+from autoseg.planning.choices import EarlyStopping, Loss, PatchStep
 
 CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres", "3d_cascade")
 NETWORKS = ("unet", "residual_unet")  # networks.build.NETWORKS
 NORMALIZATION_SCHEMES = ("ct", "zscore", "rescale", "rgb", "none")  # preprocessing.normalizing.SCHEMES
-OPTIMIZERS = ("sgd", "adamw")  # training.state.OPTIMIZERS
+OPTIMIZERS = ("sgd", "adamw", "lion")  # training.optimizers.OPTIMIZERS
 SCHEDULES = ("polynomial", "cosine", "constant")  # training.schedule.SCHEDULES
-LOSS_TERMS = ("cross_entropy", "soft_dice")  # training.losses.TERMS
+LOSS_TERMS = (  # training.losses.TERMS
+    "cross_entropy",
+    "weighted_cross_entropy",
+    "focal",
+    "top_k",
+    "soft_dice",
+    "batch_dice",
+    "tversky",
+    "jaccard",
+    "boundary",
+    "hausdorff",
+)
+CASE_SAMPLINGS = ("uniform", "by_size", "by_rare_label")  # training.sampling.CASE_SAMPLINGS
+PRECISIONS = ("float32", "bfloat16", "float16")
+MEMORY_LAYOUTS = ("auto", "channels_last", "contiguous")
+ENGINES = ("auto", "workers", "device")  # who augments: training.batches, or training.device_augmentation
 
 ITERATIONS_PER_EPOCH = 250  # borrowed
 FOREGROUND_SHARE = 0.33  # of the patches are centred on a foreground voxel; borrowed
@@ -41,3 +58,38 @@ def fix_loss() -> Decision[Loss]:
 def fix_foreground_share() -> Decision[float]:
     """Share of training patches that are centred on foreground."""
     return fixed(FOREGROUND_SHARE, "a third of the patches show foreground for certain; published value")
+
+
+def fix_dropout() -> Decision[float]:
+    """Share of feature maps that training blanks at random, after every convolution."""
+    return fixed(0.0, "none, as published: instance normalisation and augmentation regularise")
+
+
+def fix_case_sampling() -> Decision[str]:
+    """How the case of a patch is drawn."""
+    return fixed("uniform", "every case with the same chance, as published")
+
+
+def fix_patch_schedule() -> Decision[tuple[PatchStep, ...]]:
+    """Smaller patches in earlier parts of training; none where the whole training sees `patch_size`."""
+    return fixed((), "the same patches throughout, as published")
+
+
+def fix_compile() -> Decision[bool]:
+    """Whether torch compiles the network before training."""
+    return fixed(False, "no: compiling needs a C++ compiler or minutes of a GPU's time, and changes nothing but speed")
+
+
+def fix_memory_layout() -> Decision[Literal["auto", "channels_last", "contiguous"]]:
+    """How feature maps lie in memory."""
+    return fixed("auto", "as was fastest on this kind of device: channels-last for volumes on a CPU, else contiguous")
+
+
+def fix_engine() -> Decision[Literal["auto", "workers", "device"]]:
+    """Who augments patches: worker processes, or the training device in batches."""
+    return fixed("auto", "the faster of both, measured when training begins and recorded with the run")
+
+
+def fix_early_stopping() -> Decision[EarlyStopping | None]:
+    """When training ends before its length is spent; None for never."""
+    return fixed(None, "never: the schedule ends annealed when its length is spent")

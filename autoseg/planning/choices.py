@@ -5,6 +5,8 @@ Tuples run along the configuration's axes: three in axis order for 3D, the last 
 
 from __future__ import annotations
 
+from typing import Any
+
 from autoseg.serialization import Record
 
 
@@ -56,14 +58,29 @@ class Blocks(Record):
 
 
 class Loss(Record):
-    """A weighted sum of named terms, e.g. `{cross_entropy: 1, soft_dice: 1}`."""
+    """A weighted sum of named terms, e.g. `{cross_entropy: 1, soft_dice: 1}`.
+
+    Attributes:
+        terms: weight of each term, by its name or by the dotted path of a user's own (`my_package.losses:MyLoss`).
+        parameters: numbers of a term, by its name, where they are not the usual ones: `{focal: {gamma: 3}}`.
+        deep_supervision: whether coarser stages of the decoder are supervised as well.
+    """
 
     terms: dict[str, float]
+    parameters: dict[str, dict[str, Any]] = {}
     deep_supervision: bool = True
 
 
 class Optimizer(Record):
-    """Name and numbers of the optimiser, and how its learning rate runs over the share of training that is spent."""
+    """Name and numbers of the optimiser, and how its learning rate runs over the share of training that is spent.
+
+    Attributes:
+        name: of a known optimiser, or the dotted path of a user's own, which is called with the network's parameters,
+            `lr`, `weight_decay` and `parameters`.
+        gradient_clip_norm: None clips nothing.
+        ema_decay: of the averaged weights, None for no averaging.
+        parameters: further numbers of the optimiser, by name.
+    """
 
     name: str
     learning_rate: float
@@ -71,8 +88,9 @@ class Optimizer(Record):
     momentum: float = 0.99
     schedule: str = "polynomial"
     warmup_share: float = 0.0
-    gradient_clip_norm: float = 12.0
+    gradient_clip_norm: float | None = 12.0
     ema_decay: float | None = None
+    parameters: dict[str, Any] = {}
 
 
 class Length(Record):
@@ -81,6 +99,33 @@ class Length(Record):
     train_time_s: float | None = None
     n_iterations: int | None = None
     iterations_per_epoch: int | None = None
+
+
+class PatchStep(Record):
+    """A part of training that sees smaller patches than the rest.
+
+    Attributes:
+        until_share: of the training that it lasts to, between 0 and 1.
+        patch_size, batch_size: of its batches.
+    """
+
+    until_share: float
+    patch_size: tuple[int, ...]
+    batch_size: int
+
+
+class EarlyStopping(Record):
+    """When training ends before its length is spent.
+
+    Attributes:
+        check_every: epochs between two predictions of the whole validation cases.
+        patience: checks in a row without a gain after which training ends.
+        min_gain: of the mean Dice, that counts as a gain.
+    """
+
+    check_every: int = 5
+    patience: int = 4
+    min_gain: float = 0.001
 
 
 class Transform(Record):
@@ -102,6 +147,8 @@ class Augmentation(Record):
 
     Attributes:
         in_plane: rotate and scale within the last two axes only, because the patch is flat.
+        elastic: displacements of a coarse grid of control points, in voxels, interpolated between them.
+        custom: dotted paths of a user's own transforms, applied last.
     """
 
     in_plane: bool
@@ -115,6 +162,8 @@ class Augmentation(Record):
     inverted_gamma: Transform
     gamma: Transform
     mirroring: Transform
+    elastic: Transform = Transform(probability=0.0)
+    custom: tuple[str, ...] = ()
 
 
 class Corruption(Record):

@@ -30,6 +30,7 @@ from autoseg.planning.rules.batch_size import (
 )
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.features import FULL_WIDTH, decide_features, decide_features_in_time
+from autoseg.planning.rules.memory_layout import decide_memory_layout
 from autoseg.planning.rules.mirroring import decide_mirroring_axes
 from autoseg.planning.rules.optimizer import decide_optimizer
 from autoseg.planning.rules.patch_size import Patch, decide_patch_size
@@ -69,10 +70,21 @@ def plan_configuration(
     grid = situation.grid
     network, sketch = _choose_network(situation, fit or fit_patch(situation))
     patch_size, batch_size = network["patch_size"].value, network["batch_size"].value
-    training = _choose_training(situation, sketch, patch_size, batch_size, axis_order, fingerprint.side_pairs)
+    training = {
+        **_choose_training(situation, sketch, patch_size, batch_size, axis_order, fingerprint.side_pairs),
+        **_choose_sampling(situation, patch_size),
+        **_choose_computing(situation),
+    }
     batch_dice = decide_batch_dice(n_dimensions=situation.n_dimensions, is_low_resolution_due=is_low_resolution_due)
-    optimizer, length = training["optimizer"].value, situation.length.value
-    work = Work(sketch, patch_size, batch_size, optimizer, situation.precision.value, length)
+    work = Work(
+        sketch,
+        patch_size,
+        batch_size,
+        training["optimizer"].value,
+        situation.precision.value,
+        situation.length.value,
+        training["patch_schedule"].value,
+    )
     images = Images(len(fingerprint.channels), grid.median_volume, grid.stored_voxels, grid.spacing_mm.value)
     return Configuration(
         n_dimensions=situation.n_dimensions,
@@ -97,7 +109,12 @@ def _choose_network(situation: Situation, fit: Fit) -> tuple[dict[str, Decision[
     _require_stages({"features": features.value, "blocks.encoder": blocks.value.encoder}, n_stages)
     _require_stages({"blocks.decoder": blocks.value.decoder}, n_stages - 1)
     loss = pins.obey("loss", blueprint.fix_loss())
-    sketch = replace(situation.sketch(topology.value, features.value), deep_supervision=loss.value.deep_supervision)
+    dropout = pins.obey("dropout", blueprint.fix_dropout())
+    sketch = replace(
+        situation.sketch(topology.value, features.value),
+        deep_supervision=loss.value.deep_supervision,
+        dropout=dropout.value,
+    )
     chosen: dict[str, Decision[Any]] = {
         "network": situation.network,
         "patch_size": patch,
@@ -105,6 +122,7 @@ def _choose_network(situation: Situation, fit: Fit) -> tuple[dict[str, Decision[
         "features": features,
         "blocks": blocks,
         "loss": loss,
+        "dropout": dropout,
         "batch_size": pins.obey("batch_size", _choose_batch(situation, fit, sketch, patch.value)),
     }
     return chosen, sketch
@@ -118,7 +136,7 @@ def _choose_training(
     axis_order: Sequence[int],
     side_pairs: Sequence[SidePair],
 ) -> dict[str, Decision[Any]]:
-    """How the network is trained, by field: what follows from the number of iterations that the length holds."""
+    """How the network learns, by field: what follows from the number of iterations that the length holds."""
     pins, as_published = situation.pins, situation.as_published
     iteration = predict_iteration(sketch, patch_size, batch_size, situation.budget)
     n_iterations = count_iterations(situation.length.value, iteration.value)
@@ -133,10 +151,32 @@ def _choose_training(
     return {
         "optimizer": pins.obey("optimizer", optimizer),
         "length": situation.length,
-        "augmentation": pins.obey("augmentation", decide_augmentation(patch_size=patch_size)),
+        "early_stopping": pins.obey("early_stopping", blueprint.fix_early_stopping()),
         "mirroring_axes": pins.obey("mirroring_axes", mirroring),
+    }
+
+
+def _choose_sampling(situation: Situation, patch_size: Patch) -> dict[str, Decision[Any]]:
+    """Which patches the network sees, and how they are changed before, by field."""
+    pins = situation.pins
+    augmentation = decide_augmentation(patch_size=patch_size, preset=situation.augmentation)
+    return {
+        "augmentation": pins.obey("augmentation", augmentation),
         "foreground_share": pins.obey("foreground_share", blueprint.fix_foreground_share()),
+        "case_sampling": pins.obey("case_sampling", blueprint.fix_case_sampling()),
+        "patch_schedule": pins.obey("patch_schedule", blueprint.fix_patch_schedule()),
+    }
+
+
+def _choose_computing(situation: Situation) -> dict[str, Decision[Any]]:
+    """How the device computes, by field."""
+    pins, device = situation.pins, situation.budget.device.value
+    layout = decide_memory_layout(device=device, n_dimensions=situation.n_dimensions)
+    return {
         "precision": situation.precision,
+        "memory_layout": pins.obey("memory_layout", layout),
+        "compile": pins.obey("compile", blueprint.fix_compile()),
+        "augmentation_engine": pins.obey("augmentation_engine", blueprint.fix_engine()),
     }
 
 

@@ -1,7 +1,8 @@
 """How does a person set a value without opening the file?
 
 `--set 3d_fullres.patch_size=[32,48,48]` does what writing the bare value in place of its block does; a key that leads
-deeper (`3d_fullres.optimizer.learning_rate=0.005`) sets the whole decision with that part changed.
+deeper (`3d_fullres.optimizer.learning_rate=0.005`) sets the whole decision with that part changed, or added where
+names are open (`3d_fullres.loss.parameters.focal.gamma=3`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from autoseg.components import is_dotted
 from autoseg.decision import Decision
 from autoseg.errors import AutosegError, UsageError
 from autoseg.planning.explaining import is_forecast, suggest_key
@@ -16,7 +18,7 @@ from autoseg.planning.plan import Plan
 from autoseg.planning.plan_file import parse_edited_plan
 from autoseg.planning.validation import find_pinned_problems
 from autoseg.planning.walking import Found, find_decisions, is_within, split_key
-from autoseg.serialization import Place, did_you_mean, parse_yaml, to_plain
+from autoseg.serialization import Place, Record, did_you_mean, parse_yaml, to_plain
 
 OPTION = "--set"
 
@@ -62,7 +64,7 @@ def assign(plan: Plan, assignment: Assignment) -> Plan:
     """The plan with one value set by hand. Raises UsageError as `edit_plan` does."""
     found = _find(plan, assignment.key)
     steps = split_key(assignment.key[len(found.key) :])
-    value = _replace_inside(to_plain(found.decision.value), steps, assignment) if steps else assignment.value
+    value = _replace_inside(found.decision.value, steps, assignment)
     plain = to_plain(plan)
     _put(plain, found.place, value)
     try:
@@ -93,18 +95,28 @@ def _refuse_left_out(plan: Plan, key: str) -> None:
         raise UsageError(f"{OPTION} {key}: the plan leaves {name} out: {plan.left_out[name].reason}.")
 
 
-def _replace_inside(plain: Any, steps: Place, assignment: Assignment) -> Any:
-    """Plain data with one part of it replaced."""
-    step, *rest = steps
-    is_there = step in plain if isinstance(plain, dict) else isinstance(plain, list) and step in range(len(plain))
-    if not is_there:
-        known = [str(one) for one in plain] if isinstance(plain, dict) else []
-        raise UsageError(
-            f"{OPTION} {assignment.key}: there is no {step} in that value.{did_you_mean(str(step), known)}"
-        )
-    copy = plain.copy()
-    copy[step] = _replace_inside(plain[step], tuple(rest), assignment) if rest else assignment.value
-    return copy
+def _replace_inside(value: Any, steps: Place, assignment: Assignment) -> Any:
+    """A value as plain data, with one part of it replaced; dictionaries are open and take a new key as well."""
+    if not steps:
+        return assignment.value
+    if isinstance(value, dict):
+        name, rest = _take_name(steps)
+        return {**to_plain(value), name: _replace_inside(value.get(name, {}), rest, assignment)}
+    step, *others = steps
+    known: dict[Any, Any] = dict(value) if isinstance(value, Record) else {}
+    parts: dict[Any, Any] = dict(enumerate(value)) if isinstance(value, list | tuple) else known
+    if step not in parts:
+        near = did_you_mean(str(step), known) if known else ""
+        raise UsageError(f"{OPTION} {assignment.key}: there is no {step} in that value.{near}")
+    plain = to_plain(value)
+    plain[step] = _replace_inside(parts[step], tuple(others), assignment)
+    return plain
+
+
+def _take_name(steps: Place) -> tuple[str, Place]:
+    """The first step and the others; a dotted path, whose dots do not lead deeper, is one step."""
+    n = next((index + 1 for index, step in enumerate(steps) if is_dotted(str(step))), 1)
+    return ".".join(map(str, steps[:n])), steps[n:]
 
 
 def _put(plain: Any, place: Place, value: Any) -> None:

@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autoseg.components import is_dotted
 from autoseg.decision import Decision, ruled
-from autoseg.planning.choices import Length, Optimizer
+from autoseg.planning.choices import Length, Optimizer, PatchStep
 from autoseg.planning.layers import NetworkSketch
 from autoseg.planning.memory import count_parameters, estimate_prediction_memory, estimate_training_memory
 from autoseg.planning.plan import Budget, Configuration, Cost, Plan
@@ -20,12 +21,17 @@ from autoseg.planning.throughput import predict_iteration_s
 
 BYTES_PER_VALUE = 4  # float32 images
 FEW_LABELS = 128  # up to here a stored segmentation takes one byte per voxel, beyond two
+OWN_NETWORK = "not known for a network of one's own, and reckoned for a plain U-Net of this plan's stages"
 SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a training computes: its network, and the values of its plan that memory and time follow from."""
+    """What a training computes: its network, and the values of its plan that memory and time follow from.
+
+    Attributes:
+        schedule: smaller patches in earlier parts of it.
+    """
 
     sketch: NetworkSketch
     patch_size: tuple[int, ...]
@@ -33,6 +39,16 @@ class Work:
     optimizer: Optimizer
     precision: Precision
     length: Length
+    schedule: tuple[PatchStep, ...] = ()
+
+    @property
+    def batches(self) -> tuple[tuple[float, tuple[int, ...], int], ...]:
+        """What its parts see: share of the training, patch and batch."""
+        begins = [0.0, *(step.until_share for step in self.schedule)]
+        ends = [*begins[1:], 1.0]
+        sizes = [(step.patch_size, step.batch_size) for step in self.schedule]
+        sizes.append((self.patch_size, self.batch_size))
+        return tuple((end - begin, *size) for begin, end, size in zip(begins, ends, sizes, strict=True))
 
 
 @dataclass(frozen=True)
@@ -62,16 +78,19 @@ class Images:
         return replace(self, median_volume=tuple(volume), stored_voxels=stored, spacing_mm=spacing_mm)
 
 
-def sketch_configuration(configuration: Configuration, *, n_channels: int, n_labels: int) -> NetworkSketch:
-    """The network of a configuration, as memory and time are reckoned from it."""
+def sketch_configuration(
+    configuration: Configuration, *, n_channels: int, n_labels: int, n_outputs: int | None = None
+) -> NetworkSketch:
+    """The network of a configuration, as memory and time are reckoned from it; its outputs are labels or regions."""
     return NetworkSketch(
         network=configuration.network.value,
         topology=configuration.topology.value,
         features=configuration.features.value,
         blocks=configuration.blocks.value,
         n_channels=configuration.count_input_channels(n_channels, n_labels),
-        n_labels=n_labels,
+        n_labels=n_labels if n_outputs is None else n_outputs,
         deep_supervision=configuration.loss.value.deep_supervision,
+        dropout=configuration.dropout.value,
     )
 
 
@@ -84,12 +103,18 @@ def forecast_again(plan: Plan) -> Plan:
 
 def _forecast_configuration(plan: Plan, configuration: Configuration) -> Configuration:
     work = Work(
-        sketch=sketch_configuration(configuration, n_channels=len(plan.channels), n_labels=plan.labels.n_labels),
+        sketch=sketch_configuration(
+            configuration,
+            n_channels=len(plan.channels),
+            n_labels=plan.labels.n_labels,
+            n_outputs=plan.labels.n_outputs,
+        ),
         patch_size=configuration.patch_size.value,
         batch_size=configuration.batch_size.value,
         optimizer=configuration.optimizer.value,
         precision=configuration.precision.value,
         length=configuration.length.value,
+        schedule=configuration.patch_schedule.value,
     )
     images = Images(
         n_channels=len(plan.channels),
@@ -103,14 +128,38 @@ def _forecast_configuration(plan: Plan, configuration: Configuration) -> Configu
 
 def forecast(work: Work, images: Images, budget: Budget, *, n_folds: int) -> dict[str, Decision[Any]]:
     """All forecasts of a configuration, by the name of their field."""
-    iteration = predict_iteration(work.sketch, work.patch_size, work.batch_size, budget)
+    iteration = _forecast_iteration(work, budget)
     return {
-        "memory_gb": _forecast_training(work, budget),
-        "prediction_memory_gb": _forecast_prediction(work, images, budget, n_folds),
-        "iteration_s": iteration,
+        "memory_gb": _qualify(_forecast_training(work, budget), work),
+        "prediction_memory_gb": _qualify(_forecast_prediction(work, images, budget, n_folds), work),
+        "iteration_s": _qualify(iteration, work),
         "fold_hours": _forecast_hours(work.length, iteration.value),
         "disk_gb": _forecast_disk(images, work.sketch.n_labels),
     }
+
+
+def _qualify(forecast: Decision[Any], work: Work) -> Decision[Any]:
+    """What was reckoned for another network says so."""
+    if forecast.value is None or not is_dotted(work.sketch.network):
+        return forecast
+    return forecast.model_copy(update={"reason": f"{forecast.reason}; {OWN_NETWORK}"})
+
+
+def _forecast_iteration(work: Work, budget: Budget) -> Decision[float | None]:
+    """Seconds of one iteration, on average over the patch schedule if there is one."""
+    whole = predict_iteration(work.sketch, work.patch_size, work.batch_size, budget)
+    if whole.value is None or not work.schedule:
+        return whole
+    speeds = budget.speeds.value
+    parts = [
+        (share, predict_iteration_s(work.sketch, patch_size, batch_size, speeds=speeds) or whole.value)
+        for share, patch_size, batch_size in work.batches
+    ]
+    if work.length.train_time_s is None:
+        seconds = sum(share * part_s for share, part_s in parts)
+    else:  # shares of the time, not of the iterations
+        seconds = 1 / sum(share / part_s for share, part_s in parts)
+    return ruled(float(f"{seconds:.3g}"), f"mean over the patch schedule; {whole.value:g} with the whole patch")
 
 
 def predict_iteration(
@@ -145,14 +194,12 @@ def sum_costs(plan: Plan) -> Cost:
 
 
 def _forecast_training(work: Work, budget: Budget) -> Decision[float]:
-    memory = estimate_training_memory(
-        work.sketch,
-        work.patch_size,
-        work.batch_size,
-        work.optimizer,
-        device=budget.device.value,
-        precision=work.precision,
-    )
+    device, precision = budget.device.value, work.precision
+    memories = [
+        estimate_training_memory(work.sketch, patch, batch, work.optimizer, device=device, precision=precision)
+        for _, patch, batch in work.batches
+    ]
+    memory = max(memories, key=lambda each: each.total_gb)
     limit = budget.memory_gb.value
     sentence = f"predicted peak of training, of {limit:g} GB that it may use"
     if memory.total_gb > limit:

@@ -1,33 +1,22 @@
 """Does one configuration hold together?
 
-Lengths along axes and stages, a patch that the strides divide, numbers within their ranges, names that mean something,
-forecasts that are possible. Every problem is named at once, with its key and a remedy.
+Lengths along axes and stages, a patch that the strides divide, numbers within their ranges, forecasts that are
+possible; how it is trained is `recipe`'s. Every problem is named at once, with its key and a remedy.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from autoseg.fingerprinting.fingerprint import SPACING_RANGE_MM, is_spacing
-from autoseg.planning import blueprint
-from autoseg.planning.choices import Transform
 from autoseg.planning.plan import FORECASTS, Configuration
-from autoseg.serialization import Record, did_you_mean
+from autoseg.planning.problems import Problem, is_positive, show
+from autoseg.planning.recipe import check_patch_schedule, check_recipe
 
 AXES = "zyx"
 MAX_SPLINE_ORDER = 3
-
-
-class Problem(NamedTuple):
-    """A contradiction: the dotted key of the value to blame, and what is wrong with it and how to mend it."""
-
-    key: str
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"{self.key} {self.sentence}"
 
 
 def check_configuration(configuration: Configuration, axes: str) -> Iterator[Problem]:
@@ -44,6 +33,7 @@ def check_configuration(configuration: Configuration, axes: str) -> Iterator[Pro
     yield from lengths
     if not lengths and not any(key.startswith(("topology", "patch_size")) for key, _ in alone):
         yield from _check_multiples(configuration, axes[-configuration.n_dimensions :])
+        yield from check_patch_schedule(configuration)
 
 
 def check_values(configuration: Configuration) -> Iterator[Problem]:
@@ -58,12 +48,7 @@ def check_values(configuration: Configuration) -> Iterator[Problem]:
     yield from _check_topology(configuration)
     yield from _check_numbers(configuration)
     yield from _check_axes(configuration)
-    yield from _check_names(configuration)
-    yield from _check_optimizer(configuration)
-    yield from _check_length(configuration)
-    yield from _check_transforms("augmentation", configuration.augmentation.value)
-    if configuration.cascade is not None:
-        yield from _check_transforms("cascade.corruption", configuration.cascade.corruption.value)
+    yield from check_recipe(configuration)
     yield from _check_forecasts(configuration)
 
 
@@ -149,8 +134,6 @@ def _check_numbers(configuration: Configuration) -> Iterator[Problem]:
         elif place == "spacing_mm" and not all(map(is_spacing, values)):
             low, high = SPACING_RANGE_MM
             yield Problem(place, f"is {show(values)}, but lies between {low:g} and {high:g} mm.")
-    if not 0 <= configuration.foreground_share.value <= 1:
-        yield Problem("foreground_share", f"is {configuration.foreground_share.value}, but is a share from 0 to 1.")
 
 
 def _check_axes(configuration: Configuration) -> Iterator[Problem]:
@@ -164,51 +147,6 @@ def _check_axes(configuration: Configuration) -> Iterator[Problem]:
         order = getattr(resampling, place)
         if not 0 <= order <= MAX_SPLINE_ORDER:
             yield Problem(f"resampling.{place}", f"is {order}, but spline orders go from 0 to {MAX_SPLINE_ORDER}.")
-
-
-def _check_names(configuration: Configuration) -> Iterator[Problem]:
-    optimizer, terms = configuration.optimizer.value, configuration.loss.value.terms
-    yield from check_name("network", configuration.network.value, blueprint.NETWORKS)
-    yield from check_name("optimizer.name", optimizer.name, blueprint.OPTIMIZERS)
-    yield from check_name("optimizer.schedule", optimizer.schedule, blueprint.SCHEDULES)
-    for term in terms:
-        yield from check_name("loss.terms", term, blueprint.LOSS_TERMS)
-    if any(not weight >= 0 for weight in terms.values()) or not is_positive(sum(terms.values())):
-        yield Problem("loss.terms", f"is {terms}, but needs a term of positive weight, and none of negative.")
-
-
-def _check_optimizer(configuration: Configuration) -> Iterator[Problem]:
-    optimizer = configuration.optimizer.value
-    for place in ("learning_rate", "gradient_clip_norm"):
-        if not is_positive(value := getattr(optimizer, place)):
-            yield Problem(f"optimizer.{place}", f"is {value}, but must be positive.")
-    if not 0 <= optimizer.weight_decay < math.inf:
-        yield Problem("optimizer.weight_decay", f"is {optimizer.weight_decay}, but must not be negative.")
-    for place in ("momentum", "warmup_share", "ema_decay"):
-        value = getattr(optimizer, place)
-        if value is not None and not 0 <= value < 1:
-            yield Problem(f"optimizer.{place}", f"is {value}, but must be at least 0 and below 1.")
-
-
-def _check_length(configuration: Configuration) -> Iterator[Problem]:
-    length = configuration.length.value
-    given = [value for value in (length.train_time_s, length.n_iterations) if value is not None]
-    if len(given) != 1:
-        yield Problem("length", "needs either train_time_s or n_iterations, and not both.")
-    if not all(map(is_positive, given)) or (length.iterations_per_epoch or 1) < 1:
-        yield Problem("length", "must be positive.")
-
-
-def _check_transforms(place: str, transforms: Record) -> Iterator[Problem]:
-    for name in type(transforms).model_fields:
-        transform = getattr(transforms, name)
-        if not isinstance(transform, Transform):
-            continue
-        if not (0 <= transform.probability <= 1 and 0 <= transform.probability_per_channel <= 1):
-            yield Problem(f"{place}.{name}", "has a probability outside of 0 to 1.")
-        if transform.range is not None and not -math.inf < transform.range[0] <= transform.range[1] < math.inf:
-            sentence = f"is {show(transform.range)}, but must be finite, the lower end first."
-            yield Problem(f"{place}.{name}.range", sentence)
 
 
 def _check_forecasts(configuration: Configuration) -> Iterator[Problem]:
@@ -234,19 +172,3 @@ def _is_count(value: Any) -> bool:
 def _is_grid(value: Any, n_axes: int) -> bool:
     is_list = isinstance(value, list | tuple) and len(value) == n_axes
     return is_list and all(isinstance(length, int | float) and is_spacing(length) for length in value)
-
-
-def is_positive(value: float) -> bool:
-    """Whether a number is above 0 and finite; NaN is neither."""
-    return 0 < value < math.inf
-
-
-def check_name(place: str, name: str, known: Sequence[str]) -> Iterator[Problem]:
-    """A name that is not known, with the nearest that is."""
-    if name not in known:
-        yield Problem(place, f"is {name}, which is not known.{did_you_mean(name, known)}")
-
-
-def show(values: Sequence[Any]) -> str:
-    """A list as the file has it."""
-    return f"[{', '.join(map(str, values))}]"

@@ -24,10 +24,11 @@ class NetworkSketch:
     """Everything that a network's cost depends on, but for patch and batch.
 
     Attributes:
-        network: `unet` or `residual_unet`.
+        network: `unet`, `residual_unet`, or the dotted path of a person's own, which is taken for a plain one.
         topology, features, blocks: one entry per stage, finest first.
         n_channels, n_labels: channels of input and output.
         deep_supervision: whether coarser decoder stages have heads.
+        dropout: share of feature maps that training blanks.
     """
 
     network: str
@@ -37,10 +38,16 @@ class NetworkSketch:
     n_channels: int
     n_labels: int
     deep_supervision: bool = True
+    dropout: float = 0.0
 
     @property
     def is_residual(self) -> bool:
         return self.network == "residual_unet"
+
+    @property
+    def drops(self) -> bool:
+        """Whether training blanks feature maps."""
+        return self.dropout > 0
 
     @property
     def supervised_stages(self) -> tuple[int, ...]:
@@ -102,16 +109,16 @@ def _encoder(sketch: NetworkSketch, shapes: Sequence[Shape]) -> Iterator[tuple[i
     n_in = sketch.n_channels
     yield 0, Layer(n_apart=n_in * math.prod(shapes[0]))  # the image itself
     if sketch.is_residual:
-        yield 0, _conv_norm_act(n_in, sketch.features[0], kernels[0], shapes[0])
+        yield 0, _conv_norm_act(n_in, sketch.features[0], kernels[0], shapes[0], drops=sketch.drops)
         n_in = sketch.features[0]
     for stage, n_out in enumerate(sketch.features):
         strides = sketch.topology.strides[stage]
         for _ in range(sketch.blocks.encoder[stage]):
             if sketch.is_residual:
-                for layer in _residual_block(n_in, n_out, kernels[stage], shapes[stage], strides):
+                for layer in _residual_block(n_in, n_out, kernels[stage], shapes[stage], strides, drops=sketch.drops):
                     yield stage, layer
             else:
-                yield stage, _conv_norm_act(n_in, n_out, kernels[stage], shapes[stage])
+                yield stage, _conv_norm_act(n_in, n_out, kernels[stage], shapes[stage], drops=sketch.drops)
             n_in, strides = n_out, (1,) * len(strides)
 
 
@@ -123,24 +130,32 @@ def _decoder(sketch: NetworkSketch, shapes: Sequence[Shape]) -> Iterator[tuple[i
         yield stage, Layer(n_apart=2 * n_out * voxels, n_written=2 * n_out * voxels)  # the concatenation with the skip
         n_in = 2 * n_out
         for _ in range(sketch.blocks.decoder[stage]):
-            yield stage, _conv_norm_act(n_in, n_out, topology.kernel_sizes[stage], shapes[stage])
+            yield stage, _conv_norm_act(n_in, n_out, topology.kernel_sizes[stage], shapes[stage], drops=sketch.drops)
             n_in = n_out
     for stage in sketch.supervised_stages:
         yield stage, _head(features[stage], sketch.n_labels, math.prod(shapes[stage]))
 
 
-def _conv_norm_act(n_in: int, n_out: int, kernel: Sequence[int], shape: Shape) -> Layer:
-    """The normalisation keeps its input, the activation (in place) its output; three passes write."""
+def _conv_norm_act(n_in: int, n_out: int, kernel: Sequence[int], shape: Shape, *, drops: bool = False) -> Layer:
+    """The normalisation keeps its input, the activation (in place) its output; three passes write.
+
+    Dropout writes once more and keeps a factor per map; its output takes the place of the convolution's.
+    """
     weights, values = n_in * n_out * math.prod(kernel), n_out * math.prod(shape)
-    return Layer(weights + 3 * n_out, weights * math.prod(shape), n_kept=2 * values, n_written=3 * values)
+    return Layer(
+        n_parameters=weights + 3 * n_out,
+        n_multiply_adds=weights * math.prod(shape),
+        n_kept=2 * values + drops * n_out,
+        n_written=(3 + drops) * values,
+    )
 
 
 def _residual_block(
-    n_in: int, n_out: int, kernel: Sequence[int], shape: Shape, strides: Sequence[int]
+    n_in: int, n_out: int, kernel: Sequence[int], shape: Shape, strides: Sequence[int], *, drops: bool
 ) -> Iterator[Layer]:
     """Two convolutions; the second's normalised output is not kept, but the activated sum with the skip is."""
     voxels = math.prod(shape)
-    yield _conv_norm_act(n_in, n_out, kernel, shape)
+    yield _conv_norm_act(n_in, n_out, kernel, shape, drops=drops)
     yield _conv_norm_act(n_out, n_out, kernel, shape)._replace(n_written=4 * n_out * voxels)
     if n_in != n_out:
         projected = n_out * voxels

@@ -4,8 +4,9 @@ Physical estimates in bytes. Of training: weights and what is kept per weight, w
 busiest moment (`peaks`); tests hold both against the real networks, benchmarks/memory.py the sum against what processes
 really held. Of prediction: weights, live feature maps of a batch of windows, sums over the whole grid, images.
 
-Under CUDA's autocast (torch.amp, "CUDA ops that can autocast") convolutions run in bfloat16, and so do the instance
-normalisations and activations behind them (networks/blocks.py): maps take half the bytes, weights a cast copy more.
+Under CUDA's autocast (torch.amp, "CUDA ops that can autocast") convolutions run in bfloat16 or float16, and so do the
+instance normalisations and activations behind them (networks/blocks.py): maps take half the bytes, weights a cast copy
+more. What scales the loss of float16 is one number.
 That follows the documented lists and was checked with a CPU's autocast under CUDA's rules, not measured on a GPU.
 """
 
@@ -29,8 +30,8 @@ from autoseg.planning.footprint import (
 )
 from autoseg.planning.layers import NetworkSketch, sum_layers, sum_stages
 from autoseg.planning.peaks import (
-    BFLOAT16_BYTES,
     FLOAT32_BYTES,
+    HALF_BYTES,
     Arithmetic,
     peak_of_backward,
     peak_of_forward,
@@ -38,7 +39,7 @@ from autoseg.planning.peaks import (
 )
 
 LABEL_BYTES = 2  # int16, in batches and segmentations
-OPTIMIZER_COPIES = {"sgd": 1, "adamw": 2}  # values kept per weight: momentum; first and second moment
+OPTIMIZER_COPIES = {"sgd": 1, "adamw": 2, "lion": 1}  # values kept per weight: momentum; first and second moment
 BATCHES_IN_MEMORY = 14  # training: made ahead (4), fixed for validation (8), the current one, one on its way
 MOST_BATCH = 2**20
 WINDOW_VOXELS = 2**20  # prediction.sliding_window.VOXELS_PER_BATCH
@@ -65,7 +66,7 @@ def estimate_training_memory(
     Args:
         patch_size: voxels per axis, in axis order; two for 2D.
         device: `cpu`, `cuda` or `mps`.
-        precision: `float32`, or `bfloat16` for CUDA's autocast.
+        precision: `float32`, or `bfloat16` or `float16` for CUDA's autocast.
     """
     patch, arithmetic = tuple(patch_size), Arithmetic(device, precision)
     weights = FLOAT32_BYTES * count_parameters(sketch)
@@ -109,7 +110,7 @@ def count_kept_bytes(
 ) -> int:
     """Bytes that autograd keeps of a network's forward pass, weights aside."""
     cost = sum_layers(sketch, patch_size)
-    cast_weights = arithmetic.is_mixed * BFLOAT16_BYTES * cost.n_parameters
+    cast_weights = arithmetic.is_mixed * HALF_BYTES * cost.n_parameters
     return batch_size * arithmetic.map_bytes * (cost.n_kept + cost.n_apart) + cast_weights
 
 

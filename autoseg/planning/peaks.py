@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from autoseg.planning.layers import NetworkSketch
 
 FLOAT32_BYTES = 4
-BFLOAT16_BYTES = 2
+HALF_BYTES = 2  # bfloat16 and float16
+MIXED = ("bfloat16", "float16")  # precisions that mix halves with float32
 TARGET_BYTES = 8  # int64
 CHANNEL_BLOCK = 8  # channels that a convolution's own copies are rounded up to
 FEW_CHANNELS = 3  # which are read as they are
@@ -31,7 +32,8 @@ class Arithmetic:
 
     Attributes:
         device: `cpu`, `cuda` or `mps`.
-        precision: `float32`, or `bfloat16` for CUDA's autocast: maps in bfloat16; weights and the loss in float32.
+        precision: `float32`; or `bfloat16` or `float16` for CUDA's autocast: maps in that; weights and the loss in
+            float32. Both halves take the same bytes.
     """
 
     device: str = "cpu"
@@ -39,12 +41,12 @@ class Arithmetic:
 
     @property
     def is_mixed(self) -> bool:
-        return self.precision == "bfloat16"
+        return self.precision in MIXED
 
     @property
     def map_bytes(self) -> int:
         """Bytes of a value of a feature map."""
-        return BFLOAT16_BYTES if self.is_mixed else FLOAT32_BYTES
+        return HALF_BYTES if self.is_mixed else FLOAT32_BYTES
 
     def copies_for_convolution(self, n_dimensions: int) -> bool:
         """Whether convolutions work on copies of their tensors: not in channels-last memory (`networks.build`)."""

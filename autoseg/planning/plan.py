@@ -14,13 +14,16 @@ from autoseg.data.labels import Labels
 from autoseg.decision import Decision
 from autoseg.errors import UsageError
 from autoseg.fingerprinting.fingerprint import Intensities
+from autoseg.planning import blueprint
 from autoseg.planning.choices import (
     Augmentation,
     Blocks,
     Corruption,
+    EarlyStopping,
     Length,
     Loss,
     Optimizer,
+    PatchStep,
     Resampling,
     Topology,
 )
@@ -32,7 +35,8 @@ from autoseg.serialization import Record, did_you_mean, digest
 FORMAT = 1
 FIRST_CHOICES = ("3d_fullres", "2d")  # what is trained when nobody says what: volumes as volumes, where there are any
 FORECASTS = ("memory_gb", "prediction_memory_gb", "iteration_s", "fold_hours", "disk_gb")  # what it is expected to cost
-NOT_OBEYED = (*FORECASTS, "median_shape", "length")  # a network is the same whatever these say
+MEANS = ("compile", "memory_layout", "augmentation_engine")  # how the same is computed, faster or slower
+NOT_OBEYED = (*FORECASTS, *MEANS, "median_shape", "length")  # a network is the same whatever these say
 
 
 class Budget(Record):
@@ -86,7 +90,15 @@ class Configuration(Record):
         cascade: None where the image is all that the network sees.
         spacing_mm: the grid that images are resampled to.
         median_shape: voxels of the median case on that grid; halves occur when the number of cases is even.
-        precision: `float32` or `bfloat16` (mixed) arithmetic in training.
+        patch_schedule: smaller patches for earlier parts of training; empty where all see `patch_size`.
+        foreground_share: share of the patches that is centred on foreground (oversampling).
+        case_sampling: how the case of a patch is drawn, out of `blueprint.CASE_SAMPLINGS`.
+        dropout: share of feature maps that training blanks.
+        early_stopping: None where training lasts its whole length.
+        precision: arithmetic in training: `float32`, or `bfloat16` or `float16` mixed with it.
+        memory_layout: of feature maps: `channels_last`, `contiguous`, or `auto` for the faster on this kind of device.
+        compile: whether torch compiles the network before training.
+        augmentation_engine: who augments patches: `workers`, the training `device`, or `auto` for the faster.
         memory_gb: predicted peak of training, with its parts as inputs.
         prediction_memory_gb: predicted peak of predicting the median case with all folds, with its parts as inputs.
         iteration_s: predicted seconds of one iteration, None where the device's speed is unknown.
@@ -112,7 +124,14 @@ class Configuration(Record):
     augmentation: Decision[Augmentation]
     mirroring_axes: Decision[tuple[int, ...]]
     foreground_share: Decision[float]
-    precision: Decision[Literal["float32", "bfloat16"]]
+    patch_schedule: Decision[tuple[PatchStep, ...]] = blueprint.fix_patch_schedule()
+    case_sampling: Decision[str] = blueprint.fix_case_sampling()
+    dropout: Decision[float] = blueprint.fix_dropout()
+    early_stopping: Decision[EarlyStopping | None] = blueprint.fix_early_stopping()
+    precision: Decision[Literal["float32", "bfloat16", "float16"]]
+    memory_layout: Decision[Literal["auto", "channels_last", "contiguous"]] = blueprint.fix_memory_layout()
+    compile: Decision[bool] = blueprint.fix_compile()
+    augmentation_engine: Decision[Literal["auto", "workers", "device"]] = blueprint.fix_engine()
     memory_gb: Decision[float]
     prediction_memory_gb: Decision[float]
     iteration_s: Decision[float | None]
@@ -133,8 +152,7 @@ class Configuration(Record):
     @property
     def digest(self) -> str:
         """Names the values a trained network obeys; reasons, forecasts and the length may change without it."""
-        values = values_only(self)
-        return digest({name: value for name, value in values.items() if name not in NOT_OBEYED})
+        return digest({name: value for name, value in list_obeyed(self).items() if name not in NOT_OBEYED})
 
 
 class Cost(Record):
@@ -206,6 +224,22 @@ class Plan(Record):
                 "labels": self.labels,
             }
         )
+
+
+def list_obeyed(value: Any) -> Any:
+    """Values without reasons, and without those that are a schema's defaults: a field that is added later with a
+    default changes no digest."""
+    if isinstance(value, Decision):
+        return list_obeyed(value.value)
+    if isinstance(value, Record):
+        fields = type(value).model_fields
+        named = {name: (list_obeyed(getattr(value, name)), field.default) for name, field in fields.items()}
+        return {name: shown for name, (shown, default) in named.items() if shown != list_obeyed(default)}
+    if isinstance(value, dict):
+        return {key: list_obeyed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [list_obeyed(item) for item in value]
+    return value
 
 
 def values_only(value: Any) -> Any:

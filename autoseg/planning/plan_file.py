@@ -22,11 +22,13 @@ from autoseg.planning.walking import change_decisions, find_place, walk_decision
 from autoseg.serialization import (
     Lines,
     Located,
+    Record,
     digest,
     parse_located_yaml,
     parse_record,
     read_text,
     tell_where,
+    to_plain,
     write_yaml,
 )
 
@@ -45,6 +47,11 @@ The format is explained in plans/README.md; the seal at the end is how an edit i
 """
 SCHEMA_FILE = "plan.schema.json"  # an editor that finds it beside the plan completes and checks while one types
 SEAL_LENGTH = 4  # hexadecimal digits: an edit goes unnoticed once in 65,536
+LATER_FIELDS = {
+    "parameters",
+    "elastic",
+    "custom",
+}  # of loss, optimiser and augmentation; plans before did not have them
 
 
 def write_plan(path: Path, plan: Plan) -> None:
@@ -126,11 +133,20 @@ def notice_edits(plan: Plan) -> Plan:
     seal: Mapping[str, str] = plan.seal
 
     def notice(key: str, decision: Decision[Any]) -> Decision[Any]:
-        is_as_sealed = key not in seal or decision.is_set_by_hand or seal[key] == _name_value(decision)
+        is_as_sealed = key not in seal or decision.is_set_by_hand or seal[key] in _list_seals(decision)
         return decision if is_as_sealed else set_by_hand(decision)
 
     unsealed: Plan = change_decisions(plan, notice) if seal else plan
     return unsealed.model_copy(update={"seal": {}})
+
+
+def _list_seals(decision: Decision[Any]) -> tuple[str, ...]:
+    """The seals that a value may have: of now, and of plans that were written before some of its fields were there."""
+    value = decision.value
+    fields = type(value).model_fields if isinstance(value, Record) else {}
+    unused = {name for name in LATER_FIELDS & set(fields) if getattr(value, name) == fields[name].default}
+    before = {name: part for name, part in to_plain(value).items() if name not in unused} if unused else value
+    return _name_value(decision), digest(before)[:SEAL_LENGTH]
 
 
 def _name_value(decision: Decision[Any]) -> str:

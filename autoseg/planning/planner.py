@@ -212,8 +212,8 @@ def _describe_situation(basis: Basis, name: str, grid: Grid, *, sees_previous: b
     return Situation(
         grid=grid,
         n_channels=n_channels + (labels.n_labels - 1 if sees_previous else 0),
-        n_labels=labels.n_labels,
-        n_names=labels.n_labels + (labels.ignore_value is not None),
+        n_outputs=labels.n_outputs,
+        n_names=1 + len(labels.targets) + (labels.ignore_value is not None),
         network=pins.obey("network", network),
         length=pins.obey("length", length),
         precision=pins.obey("precision", decide_precision(device=budget.device.value)),
@@ -221,6 +221,7 @@ def _describe_situation(basis: Basis, name: str, grid: Grid, *, sees_previous: b
         size=wishes.size,
         as_published=wishes.as_published,
         pins=pins,
+        augmentation=wishes.augmentation,
     )
 
 

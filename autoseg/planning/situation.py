@@ -33,17 +33,19 @@ class Situation:
     Attributes:
         grid: of the configuration.
         n_channels: that the network sees, those of a previous segmentation included.
-        n_labels: that it tells apart.
-        n_names: of labels in the dataset, an ignore label included, which the published yardstick counts.
+        n_outputs: labels that it tells apart, background included, or regions.
+        n_names: of labels or regions in the dataset, background and an ignore label included, which the published
+            yardstick counts.
         network, length, precision, budget: decided before.
         size: the published preset that was asked for.
         as_published: obey nnU-Net's yardstick alone, not what this device holds.
         pins: what a person set of this configuration.
+        augmentation: the preset that was asked for.
     """
 
     grid: Grid
     n_channels: int
-    n_labels: int
+    n_outputs: int
     n_names: int
     network: Decision[str]
     length: Decision[Length]
@@ -52,6 +54,7 @@ class Situation:
     size: str | None
     as_published: bool
     pins: Pins
+    augmentation: str = "default"
 
     @property
     def n_dimensions(self) -> int:
@@ -123,7 +126,7 @@ class Situation:
         n_stages = topology.n_stages
         if isinstance(pinned, Blocks) and (len(pinned.encoder), len(pinned.decoder)) == (n_stages, n_stages - 1):
             blocks = pinned
-        return NetworkSketch(network, topology, features, blocks, self.n_channels, self.n_labels)
+        return NetworkSketch(network, topology, features, blocks, self.n_channels, self.n_outputs)
 
     def features_at(self, width: int, topology: Topology) -> tuple[int, ...]:
         """Features per stage at a width, or as a person pinned them for so many stages."""

@@ -9,20 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from autoseg.data.labels import find_region_problems
 from autoseg.errors import PlanError, UsageError
 from autoseg.planning import blueprint
 from autoseg.planning.devices import DEVICES
-from autoseg.planning.invariants import (
-    AXES,
-    Problem,
-    check_configuration,
-    check_name,
-    check_values,
-    is_positive,
-    show,
-)
+from autoseg.planning.invariants import AXES, check_configuration, check_values
 from autoseg.planning.plan import Configuration, Plan
 from autoseg.planning.planner import check_wishes
+from autoseg.planning.problems import Problem, check_component, check_name, is_positive, show
 from autoseg.planning.rules.network import decide_network
 from autoseg.planning.walking import is_within, name_channels
 from autoseg.serialization import did_you_mean
@@ -75,6 +69,8 @@ def _check_shared(plan: Plan) -> Iterator[Problem]:
         yield Problem("labels", f"has {n_names} names, but {n_values} values. Give every label both.")
     if plan.labels.n_labels < 2:
         yield Problem("labels", "has no label but the background, so that there is nothing to learn.")
+    for sentence in find_region_problems(plan.labels):
+        yield Problem("labels", sentence)
     for name in plan.left_out:
         if name in plan.configurations:
             yield Problem(f"left_out.{name}", "is planned all the same, under configurations. Keep one of the two.")
@@ -120,7 +116,7 @@ def _check_normalization(plan: Plan) -> Iterator[Problem]:
         )
     for key, channel in zip(name_channels(named), plan.normalization, strict=True):
         place, scheme = f"normalization.{key}", channel.scheme.value
-        yield from check_name(f"{place}.scheme", scheme, blueprint.NORMALIZATION_SCHEMES)
+        yield from check_component(f"{place}.scheme", scheme, blueprint.NORMALIZATION_SCHEMES)
         by_hand = channel.scheme.is_set_by_hand or channel.intensities.is_set_by_hand
         if scheme == "ct" and channel.intensities.value is None and by_hand:
             yield Problem(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+import pydantic
 
 from autoseg.serialization import Record
 
@@ -17,6 +19,7 @@ class Wishes(Record):
         network: a network's name, `plain`, `residual`, or `auto`.
         size: a published preset of the residual network, which stands for a memory as well.
         rules: `nnunet` obeys the published yardstick alone: no device, no time, no name that nnU-Net does not know.
+        augmentation: how much training patches are changed, out of `rules.augmentation.PRESETS`.
     """
 
     gpu_memory_gb: float | None = None
@@ -25,6 +28,14 @@ class Wishes(Record):
     network: str = "auto"
     size: Literal["m", "l", "xl"] | None = None
     rules: Literal["autoseg", "nnunet"] = "autoseg"
+    augmentation: Literal["off", "light", "default", "strong"] = "default"
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_default_augmentation(self, handler: Any) -> Any:
+        shown = handler(self)
+        if self.augmentation == "default":
+            shown.pop("augmentation", None)
+        return shown
 
     @property
     def as_published(self) -> bool:

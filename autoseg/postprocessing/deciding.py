@@ -4,6 +4,9 @@ Source: Isensee et al., Nature Methods 2021 (empirical parameters). First the la
 one, then, on top of that, of each label by itself; a step is kept only if mean Dice over the cross-validation improves
 and no label loses. One label's component never touches another label's voxels, so that the steps of single labels do
 not depend on each other and one pass over the cases measures them all.
+
+Where regions are learned, Dice is that of the regions, and all foreground as one is the only step that is tried: what a
+region loses would have to become part of the region around it, and the painted segmentation does not say of which.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ ROUNDING = 1e-9  # Dice: a difference below this is floating-point noise
 IntArray = np.ndarray
 FloatArray = np.ndarray
 ReadCases = Callable[[], Iterable[tuple[IntArray, IntArray]]]
-Trial = dict[str, tuple[float, float]]  # mean Dice before and after a step, by label name
+Names = tuple[str, ...]
+Trial = dict[str, tuple[float, float]]  # mean Dice before and after a step, by name of the label or region
 
 
 class Step(Record):
@@ -53,21 +57,27 @@ def apply_postprocessing(segmentation: IntArray, postprocessing: Postprocessing)
     return segmentation
 
 
-def decide_postprocessing(read_cases: ReadCases, labels: Labels) -> Decision[Postprocessing]:
+def decide_postprocessing(
+    read_cases: ReadCases, labels: Labels, *, annotated: Sequence[Names | None] | None = None
+) -> Decision[Postprocessing]:
     """Find out by cross-validation which steps help.
 
     Args:
         read_cases: called once; yields the (reference, predicted) label arrays (Z, Y, X) of each case, one at a time,
             `IGNORED` where the reference is not annotated.
         labels: the labels of both.
+        annotated: what each case's reference annotates, in the same order; None where all annotate everything. The
+            rest of a case does not count.
 
     Returns:
-        The steps to take; the inputs hold, for each step that was tried, Dice before and after by label.
+        The steps to take; the inputs hold, for each step that was tried, Dice before and after by label or region.
 
     Raises:
         UsageError: no cases.
     """
     tables = np.array([_measure_case(reference, predicted, labels) for reference, predicted in read_cases()])
+    if tables.size and annotated is not None:
+        tables[~_mark_scored(annotated, labels)] = np.nan
     if not tables.size:
         raise UsageError("There are no cross-validation cases to decide postprocessing from. Train at least one fold.")
     steps, tried = [], {}
@@ -76,7 +86,7 @@ def decide_postprocessing(read_cases: ReadCases, labels: Labels) -> Decision[Pos
     if _helps(as_one):
         steps.append(Step(labels=labels.foreground))
     before, after = tables[:, len(steps), 0], tables[:, len(steps), 1]
-    for label in labels.foreground if len(labels.foreground) > 1 else ():
+    for label in labels.foreground if len(labels.foreground) > 1 and not labels.regions else ():
         name = labels.names[label]
         tried[name] = {key: dice for key, dice in _try(before, after, labels).items() if key == name}
         if _helps(tried[name]):
@@ -84,8 +94,14 @@ def decide_postprocessing(read_cases: ReadCases, labels: Labels) -> Decision[Pos
     return found(Postprocessing(steps=tuple(steps)), _explain(steps, tried, labels), dice=_rounded(tried))
 
 
+def _mark_scored(annotated: Sequence[Names | None], labels: Labels) -> np.ndarray:
+    """Boolean (n_cases, 2, 2, n_targets), as `_measure_case` lays out a case."""
+    marks = np.array([labels.mark_annotated(names)[-len(labels.targets) :] for names in annotated])
+    return np.broadcast_to(marks[:, None, None], (len(marks), 2, 2, len(labels.targets)))
+
+
 def _measure_case(reference: IntArray, predicted: IntArray, labels: Labels) -> FloatArray:
-    """Dice (2, 2, n_foreground): without and with all foreground as one, then without and with each label alone."""
+    """Dice (2, 2, n_targets): without and with all foreground as one, then without and with each label alone."""
     return np.array(
         [
             [_measure_dice(reference, start, labels), _measure_dice(reference, _keep_each(start, labels), labels)]
@@ -95,24 +111,24 @@ def _measure_case(reference: IntArray, predicted: IntArray, labels: Labels) -> F
 
 
 def _keep_each(segmentation: IntArray, labels: Labels) -> IntArray:
-    for label in labels.foreground:
+    for label in () if labels.regions else labels.foreground:
         segmentation = keep_largest_component(segmentation, (label,))
     return segmentation
 
 
 def _measure_dice(reference: IntArray, predicted: IntArray, labels: Labels) -> list[float]:
     confusion = count_confusion(reference, predicted, labels.n_labels)
-    return [overlap_of(confusion, label).dice for label in labels.foreground]
+    return [overlap_of(confusion, its).dice for _, its in labels.targets]
 
 
 def _try(before: FloatArray, after: FloatArray, labels: Labels) -> Trial:
-    """Mean Dice over cases, before and after, of each label that some case counts."""
+    """Mean Dice over cases, before and after, of each label or region that some case counts."""
     before, after = reward_right_empties(before, after)
     counted = ~np.isnan(before).all(axis=0)
     return {
-        labels.names[label]: (float(np.nanmean(before[:, label - 1])), float(np.nanmean(after[:, label - 1])))
-        for label in labels.foreground
-        if counted[label - 1]
+        name: (float(np.nanmean(before[:, index])), float(np.nanmean(after[:, index])))
+        for index, (name, _) in enumerate(labels.targets)
+        if counted[index]
     }
 
 
@@ -123,16 +139,16 @@ def _helps(trial: Trial) -> bool:
 
 def _explain(steps: Sequence[Step], tried: Mapping[str, Trial], labels: Labels) -> str:
     kept = [_name_step(step, labels) for step in steps]
+    alone = "; single regions overlap and were not tried" if labels.regions else ""
     if not kept:
         return (
-            "keeping only the largest component was tried for "
-            + _join(list(tried))
-            + ", and helps nowhere without loss"
+            f"keeping only the largest component was tried for {_join(list(tried))}, "
+            f"and helps nowhere without loss{alone}"
         )
     gains = [f"{name} ({_describe(tried[name])})" for name in kept]
     left = [name for name in tried if name not in kept]
     rest = f"; not for {_join(left)}, where it does not help or a label loses" if left else ""
-    return f"keeping only the largest component raises mean Dice for {_join(gains)} and no label loses{rest}"
+    return f"keeping only the largest component raises mean Dice for {_join(gains)} and no label loses{rest}{alone}"
 
 
 def _name_step(step: Step, labels: Labels) -> str:

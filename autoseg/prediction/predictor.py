@@ -90,7 +90,7 @@ class Predictor:
         first, second, third = (geometry.shape[axis] for axis in order)
         spacing = (geometry.spacing[order[0]], geometry.spacing[order[1]], geometry.spacing[order[2]])
         grid = compute_network_shape((first, second, third), spacing, self.settings.spacing_mm.value)
-        n_values = len(self.plan.channels) * 3 + self.plan.labels.n_labels * 2
+        n_values = len(self.plan.channels) * 3 + self.plan.labels.n_outputs * 2
         original = len(self.plan.channels) * 3 + 1
         n_original = first * second * third
         own = BYTES_PER_VALUE * (n_values * math.prod(grid) + original * n_original) + SLAB_BYTES
@@ -127,14 +127,15 @@ class Predictor:
             self.networks,
             image,
             patch_size=settings.patch_size.value,
-            n_labels=self.plan.labels.n_labels,
+            n_outputs=self.plan.labels.n_outputs,
             previous=previous,
+            n_labels=self.plan.labels.n_labels,
             step=self.options.step,
             mirroring_axes=settings.mirroring_axes.value if self.options.mirroring else (),
             device=self.device,
             on_progress=on_progress,
         )
-        return Member(logits, placement, settings.resampling.value)
+        return Member(logits, placement, settings.resampling.value, self.plan.labels.regions)
 
     def predict_original(
         self,

@@ -33,8 +33,9 @@ def predict_logits(
     image: Array,
     *,
     patch_size: Sequence[int],
-    n_labels: int,
+    n_outputs: int,
     previous: Array | None = None,
+    n_labels: int | None = None,
     step: float = STEP,
     mirroring_axes: Sequence[int] = (),
     device: str | torch.device = "cpu",
@@ -47,8 +48,10 @@ def predict_logits(
         networks: each (B, C, *patch) -> logits (B, K, *patch), in evaluation mode and on `device`.
         image: float32 (C, Z, Y, X); padded with zeros on both sides where it is smaller than the patch.
         patch_size: three axes; two for networks that see one slice at a time.
-        n_labels: K.
-        previous: integer (Z, Y, X), the previous segmentation of a cascade, whose networks see C + K - 1 channels.
+        n_outputs: K, one per label, background included, or one per region.
+        previous: integer (Z, Y, X), the previous segmentation of a cascade, whose networks see a channel more for each
+            of its labels but the background.
+        n_labels: that it may hold, background included; None where each is an output.
         step: distance of windows, as a share of the patch.
         mirroring_axes: axes of the patch, counted from 0.
         device: where networks, windows and the sums live.
@@ -68,14 +71,14 @@ def predict_logits(
     importance = torch.from_numpy(compute_importance(patch)).to(device)
     source = torch.from_numpy(padded)
     before = None if previous is None else torch.from_numpy(pad_to_patch(previous[None], patch)[0])
-    total = torch.zeros((n_labels, *padded.shape[1:]), dtype=torch.float32, device=device)
+    total = torch.zeros((n_outputs, *padded.shape[1:]), dtype=torch.float32, device=device)
     weight = torch.zeros(padded.shape[1:], dtype=torch.float32, device=device)
     n_done = 0
     with torch.inference_mode():
         for some in _split(starts, batch_length):
             windows = _cut(source, some, patch).to(device)
             if before is not None:
-                windows = join_previous(windows, _cut(before, some, patch)[:, 0].to(device), n_labels)
+                windows = join_previous(windows, _cut(before, some, patch)[:, 0].to(device), n_labels or n_outputs)
             logits = _predict_batch(networks, windows, len(patch_size), mirroring_axes)
             _check_finite(logits, some)
             for start, window_logits in zip(some, logits, strict=True):

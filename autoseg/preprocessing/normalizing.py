@@ -1,7 +1,7 @@
 """How do intensities become numbers that a network can learn from?
 
 Source: Isensee et al., Nature Methods 2021; method part 2. A scheme is a function of one channel, its mask and its
-part of the plan; a new scheme is one function and one line in `SCHEMES`.
+part of the plan; a new scheme is one function and one line in `SCHEMES`, or a person's own function by dotted path.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from autoseg.components import find_component, is_dotted
 from autoseg.errors import PlanError
 from autoseg.planning.plan import ChannelPlan
 from autoseg.serialization import did_you_mean
@@ -33,22 +34,42 @@ def normalize(image: Array, mask: Array, channels: Sequence[ChannelPlan]) -> Arr
         float32 array (C, Z, Y, X), contiguous.
 
     Raises:
-        PlanError: a scheme that does not exist, or `ct` without intensities.
+        PlanError: a scheme that does not exist or returns something else than a channel, or `ct` without intensities.
     """
     result = np.array(image, dtype=np.float32, order="C")
     for channel, plan in zip(result, channels, strict=True):
-        channel[...] = find_scheme(plan)(channel, mask, plan)
+        normalized = find_scheme(plan)(channel, mask, plan)
+        channel[...] = _require_channel(normalized, channel, plan)
     return result
 
 
 def find_scheme(plan: ChannelPlan) -> Scheme:
-    """The function that a channel's plan names. Raises PlanError for an unknown name."""
-    name = plan.scheme.value
+    """The function that a channel's plan names, by its name or by the dotted path of a person's own.
+
+    Its arguments are the channel, float32 (Z, Y, X), which it may change, its mask and its part of the plan. Stored
+    cases are found again by the path: whoever changes the function's code gives it another name, or stores them anew.
+
+    Raises:
+        PlanError: an unknown name, or nothing at the path.
+    """
+    name, where = plan.scheme.value, f"normalization of channel {plan.channel}"
+    if is_dotted(name):
+        own: Scheme = find_component(name, where=where)
+        return own
     if name not in SCHEMES:
-        raise PlanError(
-            f"normalization of channel {plan.channel}: there is no scheme {name}.{did_you_mean(name, SCHEMES)}"
-        )
+        raise PlanError(f"{where}: there is no scheme {name}.{did_you_mean(name, SCHEMES)}")
     return SCHEMES[name]
+
+
+def _require_channel(normalized: object, channel: Array, plan: ChannelPlan) -> Array:
+    """What a scheme returned, if it is a channel."""
+    if isinstance(normalized, np.ndarray) and normalized.shape == channel.shape:
+        return normalized
+    came = f"shape {normalized.shape}" if isinstance(normalized, np.ndarray) else type(normalized).__name__
+    raise PlanError(
+        f"normalization of channel {plan.channel}: {plan.scheme.value} returned {came}, but a scheme returns an array "
+        f"of the channel's shape {channel.shape}."
+    )
 
 
 def apply_ct(channel: Array, mask: Array, plan: ChannelPlan) -> Array:

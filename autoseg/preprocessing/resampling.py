@@ -14,6 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from autoseg.data.labels import IGNORED
+
 NEGLIGIBLE_WEIGHT = 1e-8  # below float32's resolution of a weighted mean; a cubic spline decays to it within 15 voxels
 ROWS_AT_ONCE = 64  # a block of matrix rows sees a narrow band of columns: less arithmetic, still large products
 TIE = 1e-6  # label weights nearer than this are equal: float32 sums of one and the same fraction differ by less
@@ -61,7 +63,8 @@ def resample_labels(
     """Interpolate the mask of every label and let each voxel take the label that weighs most.
 
     One label at a time, inside its bounding box, with a running maximum: memory does not grow with the number of
-    labels. Of equal weights the smaller label wins; `IGNORED` is a label like the others and the smallest.
+    labels. Of equal weights the smaller label wins. `IGNORED` is no label like the others: a voxel is ignored if more
+    than half of its weight is, so that a single annotated slice among ignored ones is not lost on a coarser grid.
 
     Args:
         segmentation: (Z, Y, X) integer array.
@@ -74,14 +77,24 @@ def resample_labels(
         return segmentation.copy()
     matrices = compute_matrices(segmentation.shape, new_shape, axis_orders(order, separate_axis, separate_order))
     heaviest = np.zeros(new_shape, dtype=np.float32)
-    result = np.full(new_shape, segmentation.min(), dtype=segmentation.dtype)
-    for label, box in find_label_boxes(segmentation):
-        reached, parts = _restrict(matrices, box)
-        weights = apply_matrices((segmentation[box] == label).astype(np.float32), parts)
+    boxes = dict(find_label_boxes(segmentation))
+    ignored = boxes.pop(IGNORED, None)
+    result = np.full(new_shape, min(boxes, default=IGNORED), dtype=segmentation.dtype)
+    for label, box in boxes.items():
+        reached, weights = _weigh(segmentation, label, box, matrices)
         heavier = weights > heaviest[reached] + TIE
         np.copyto(heaviest[reached], weights, where=heavier)
         result[reached][heavier] = label
+    if ignored is not None:
+        reached, weights = _weigh(segmentation, IGNORED, ignored, matrices)
+        result[reached][weights > 0.5 + TIE] = IGNORED
     return result
+
+
+def _weigh(segmentation: Array, label: int, box: Slices, matrices: Matrices) -> tuple[Slices, Array]:
+    """Where a label reaches on the new grid, and its interpolated mask there."""
+    reached, parts = _restrict(matrices, box)
+    return reached, apply_matrices((segmentation[box] == label).astype(np.float32), parts)
 
 
 def find_label_boxes(segmentation: Array) -> Iterator[tuple[int, Slices]]:

@@ -3,10 +3,14 @@
 Four files per case: `CASE.image.b2nd` and `CASE.segmentation.b2nd` (see `arrays`), `CASE.locations.npy` (where each
 label lies) and, written last, `CASE.json`. Without a valid `CASE.json` the case is not there, whatever else lies in the
 folder.
+
+Where parts of a case are not annotated, most random patches would teach nothing. Such a case records where its
+background lies, too (label 0), so that patches can be centred on voxels that are annotated; all other cases do not.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +57,7 @@ class StoredCase:
         image: lazily read float32 (C, Z, Y, X) in axis order: `case.image[:, 3:9]` reads no more than that.
         segmentation: lazily read integer (Z, Y, X) in axis order.
         locations: for each label that has any, up to 10,000 of its voxels as an int32 array (n, 3), memory-mapped.
+            Of label 0, the background, only where the case holds ignored voxels; never of `IGNORED`.
     """
 
     def __init__(self, folder: Path, facts: StoredFacts) -> None:
@@ -135,15 +140,17 @@ def has_case(folder: Path, case_id: str, source: str) -> bool:
 
 
 def sample_locations(segmentation: Array, *, seed: int, limit: int = LOCATIONS_PER_LABEL) -> Array:
-    """Draw up to `limit` voxels of each label 1, 2, ... uniformly and without replacement.
+    """Draw up to `limit` voxels of each label uniformly and without replacement.
 
     Returns:
-        int32 (n, 4): label, then position in array order; sorted by label. Background and `IGNORED` are left out.
+        int32 (n, 4): label, then position in array order; sorted by label. `IGNORED` is left out, and so is the
+        background unless the segmentation holds `IGNORED`.
     """
     generator = np.random.default_rng(seed)
     drawn = [np.empty((0, 4), dtype=np.int32)]
+    left_out = (IGNORED,) if (segmentation == IGNORED).any() else (IGNORED, 0)
     for label, box in find_label_boxes(segmentation):
-        if label in (IGNORED, 0):
+        if label in left_out:
             continue
         inside = segmentation[box] == label
         flat = np.flatnonzero(inside)
@@ -155,10 +162,15 @@ def sample_locations(segmentation: Array, *, seed: int, limit: int = LOCATIONS_P
 
 
 def _split_locations(locations: Array) -> dict[int, Array]:
-    """The rows of each label, which lie together; views, so that nothing is read yet."""
-    labels, n_rows = np.unique(locations[:, 0], return_counts=True)
-    ends = np.cumsum(n_rows)
-    return {int(label): locations[end - n : end, 1:] for label, n, end in zip(labels, n_rows, ends, strict=True)}
+    """The rows of each label, which lie together in the order of labels; views: of each label a few rows are read."""
+    found: dict[int, Array] = {}
+    begin = 0
+    while begin < len(locations):
+        label = int(locations[begin, 0])
+        end = bisect_right(range(len(locations)), label, lo=begin, key=lambda row: int(locations[row, 0]))
+        found[label] = locations[begin:end, 1:]
+        begin = end
+    return found
 
 
 def _describe(case_id: str, prepared: Prepared, source: str) -> StoredFacts:

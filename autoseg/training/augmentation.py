@@ -2,8 +2,8 @@
 
 Source: Isensee et al., Nature Methods 2021 (method part 4): the published transforms in the published order, with the
 probabilities and ranges of the plan. Intensities are changed by batchgenerators (Isensee et al., Zenodo 3632567), which
-this module alone knows; `turning` rotates and scales. Most patches are not turned: `draw_variation` says so before a
-patch is read, so that only one that is turned reads a margin, and no more than it needs.
+this module alone knows; `turning` rotates, scales and bends. Most patches are not turned: `draw_variation` says so
+before a patch is read, so that only one that is turned reads a margin, and no more than it needs.
 
 Drawing and applying are apart: a `Variation` is a frozen value, the same change of the same patch in every process.
 Every transform has a seed of its own, so that changing one probability changes no other transform.
@@ -27,7 +27,7 @@ from batchgenerators.augmentations.resample_augmentations import augment_linear_
 
 from autoseg.data.labels import LABEL_DTYPE
 from autoseg.planning.choices import Augmentation, Transform
-from autoseg.training.turning import Image, Segmentation, Shape, Turn, turn_patch
+from autoseg.training.turning import Bend, Image, Segmentation, Shape, Turn, turn_image, turn_labels
 
 LOW_RESOLUTION_ORDER = 1
 """Spline order on the way back from simulated low resolution: 5 ms, against 33 ms with order 3, for 40x56x40."""
@@ -40,14 +40,16 @@ class Variation:
     """What will be done to one patch.
 
     Attributes:
-        turn: rotation and scaling.
+        turn: rotation, scaling and elastic deformation.
         intensity: (name, seed) of each intensity transform that applies, in order.
         mirrored_axes: axes of the patch that are flipped.
+        custom_seed: of the user's own transforms; 0 where there are none.
     """
 
     turn: Turn
     intensity: tuple[tuple[str, int], ...] = ()
     mirrored_axes: Shape = ()
+    custom_seed: int = 0
 
 
 def draw_variation(
@@ -66,10 +68,12 @@ def draw_variation(
     scaled, scale = rng.random(), _draw_factor(rng, *_find_range(augmentation.scaling, 1.0))
     chances, seeds = rng.random(len(INTENSITY_TRANSFORMS)), rng.integers(SEED_RANGE, size=len(INTENSITY_TRANSFORMS))
     flips = rng.random(n_dimensions)
+    bend, custom_seed = _draw_additions(rng, augmentation)
     return Variation(
         turn=Turn(
             tuple(angles.tolist()) if turned < augmentation.rotation_deg.probability else (0.0,) * n_angles,
             scale if scaled < augmentation.scaling.probability else 1.0,
+            bend,
         ),
         intensity=tuple(
             (name, int(seed))
@@ -77,7 +81,19 @@ def draw_variation(
             if chance < getattr(augmentation, name).probability
         ),
         mirrored_axes=tuple(axis for axis in mirroring_axes if flips[axis] < augmentation.mirroring.probability),
+        custom_seed=custom_seed,
     )
+
+
+def _draw_additions(rng: np.random.Generator, augmentation: Augmentation) -> tuple[Bend | None, int]:
+    """What the published transforms lack, from a generator beside `rng`: patches without it are what they were."""
+    if augmentation.elastic.probability == 0.0 and not augmentation.custom:
+        return None, 0
+    beside = rng.spawn(1)[0]
+    bent, magnitude = beside.random(), beside.uniform(*_find_range(augmentation.elastic, 0.0))
+    bend_seed, custom_seed = beside.integers(SEED_RANGE, size=2).tolist()
+    bend = Bend(bend_seed, magnitude) if bent < augmentation.elastic.probability and magnitude > 0.0 else None
+    return bend, custom_seed if augmentation.custom else 0
 
 
 def augment(
@@ -96,16 +112,24 @@ def augment(
         New arrays: float32 (C, *patch) and int16 (..., *patch).
     """
     if variation.turn.moves:
-        image, segmentation = turn_patch(image, segmentation, variation.turn, patch_size)
+        image = turn_image(image, variation.turn, patch_size)
     elif variation.intensity:
         image = image.copy()
-    still_axes = _find_still_axes(patch_size, in_plane=augmentation.in_plane)
+    still_axes = find_still_axes(patch_size, in_plane=augmentation.in_plane)
     for name, seed in variation.intensity:
         with _global_randomness(seed):
             image = INTENSITY_TRANSFORMS[name](image, getattr(augmentation, name), still_axes)
     image = np.flip(image, tuple(axis + 1 for axis in variation.mirrored_axes))
-    segmentation = np.flip(segmentation, tuple(axis - len(patch_size) for axis in variation.mirrored_axes))
-    return np.array(image, dtype=np.float32, order="C"), np.array(segmentation, dtype=LABEL_DTYPE, order="C")
+    labels = augment_labels(segmentation, variation, patch_size=patch_size)
+    return np.array(image, dtype=np.float32, order="C"), labels
+
+
+def augment_labels(segmentation: Segmentation, variation: Variation, *, patch_size: Shape) -> Segmentation:
+    """Apply a variation to label maps (..., *source) alone, see `augment`: a new array int16 (..., *patch)."""
+    if variation.turn.moves:
+        segmentation = turn_labels(segmentation, variation.turn, patch_size)
+    flipped = np.flip(segmentation, tuple(axis - len(patch_size) for axis in variation.mirrored_axes))
+    return np.array(flipped, dtype=LABEL_DTYPE, order="C")
 
 
 def _add_noise(image: Image, transform: Transform, still_axes: Shape) -> Image:
@@ -170,8 +194,8 @@ INTENSITY_TRANSFORMS: dict[str, Callable[[Image, Transform, Shape], Image]] = {
 """In the published order: name in the plan -> change of an image (C, *patch), which may be made in place."""
 
 
-def _find_still_axes(patch_size: Shape, *, in_plane: bool) -> Shape:
-    """Axes that lose no resolution: the one across the planes of a flat patch, and those of one voxel."""
+def find_still_axes(patch_size: Shape, *, in_plane: bool) -> Shape:
+    """Axes of a patch that lose no resolution: the one across the planes of a flat patch, and those of one voxel."""
     flat = in_plane and len(patch_size) == 3
     return tuple(axis for axis, n in enumerate(patch_size) if n == 1 or (flat and axis == 0))
 

@@ -9,36 +9,92 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from autoseg.errors import WorkspaceError
-from autoseg.serialization import to_plain
+from autoseg.errors import AutosegError, WorkspaceError
+from autoseg.networks.checkpoint import read_content
+from autoseg.planning.choices import Length
+from autoseg.serialization import Record, parse_record, to_plain
 from autoseg.training.job import TrainingJob
+from autoseg.training.spending import share_spent
+
+LOOKED_AT_S = 1.0  # `autoseg status` takes a lock for a moment, to see whether it is free
+
+
+class Saved(Record):
+    """What a saved state says of its run, read without its weights.
+
+    Attributes:
+        length, base_length: of the run, and what it was begun with before it was extended.
+        is_finished: whether that length is spent.
+        iteration_s: mean seconds of an iteration, None before the first.
+        iteration, share: where it stands.
+        seed: of the run.
+    """
+
+    length: Length
+    base_length: Length
+    is_finished: bool
+    iteration_s: float | None
+    iteration: int
+    share: float
+    seed: int
+
+
+def read_saved(path: Path) -> Saved | None:
+    """What a run's saved state says, None where there is no such file. Raises WorkspaceError for a damaged one."""
+    if not path.is_file():
+        return None
+    content = read_content(path)
+    position = content.get("position", {})
+    epochs = position.get("epochs") or [{}]
+    try:
+        length = parse_record(Length, content.get("length"), where=str(path))
+        share = share_spent(length, iteration=position["iteration"], spent_s=position["spent_s"])
+        return Saved(
+            length=length,
+            base_length=parse_record(Length, content.get("base_length"), where=str(path)),
+            is_finished=position["is_finished"],
+            iteration_s=epochs[-1].get("iteration_s"),
+            iteration=position["iteration"],
+            share=share,
+            seed=content["seed"],
+        )
+    except (AutosegError, KeyError):
+        raise WorkspaceError(f"{path}: was saved by another version of autoseg. Use --restart to start over.") from None
 
 
 def describe_job(job: TrainingJob) -> dict[str, Any]:
-    """What a run must share with the run that it continues."""
+    """What a run must share with the run that it continues, but for its length, which may grow."""
     return {
         "training_digest": job.plan.training_digest(job.configuration),
         "train_ids": sorted(job.train_ids),
+        "base_length": to_plain(job.begun_length),
         "length": to_plain(job.length),
         "seed": job.seed,
+        "engine": job.engine,
+        "pretrained": job.pretrained_from,
         "previous": job.previous_sources or None,
     }
 
 
 def refuse_other_job(job: TrainingJob, begun: dict[str, Any]) -> None:
     """Raise WorkspaceError if the saved state was begun with another plan, split, length, seed or previous models."""
-    other = [name for name, value in describe_job(job).items() if begun.get(name) != value]
+    may_differ = {"length"} if job.base_length is not None else set()
+    other = [name for name, value in describe_job(job).items() if begun.get(name) != value and name not in may_differ]
     if other:
         words = {
             "training_digest": "plan or data",
             "train_ids": "split",
+            "base_length": "length",
             "length": "length",
             "seed": "seed",
+            "engine": "augmentation engine",
+            "pretrained": "pretrained weights",
             "previous": "models for the previous segmentations",
         }
         raise WorkspaceError(
-            f"{job.resume}: was begun with another {' and '.join(words[name] for name in other)} (length then: "
-            f"{begun.get('length')}, seed: {begun.get('seed')}). Ask for the same, or start over with --restart."
+            f"{job.resume}: was begun with another {' and '.join(dict.fromkeys(words[name] for name in other))} "
+            f"(length then: {begun.get('length')}, seed: {begun.get('seed')}). Ask for the same, or start over with "
+            "--restart."
         )
 
 
@@ -48,7 +104,7 @@ def holding(lock: Path) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     holder = FileLock(lock)
     try:
-        with holder.acquire(timeout=0):
+        with holder.acquire(timeout=LOOKED_AT_S):
             yield
     except Timeout:
         raise WorkspaceError(

@@ -11,13 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from autoseg.errors import ResourceError, UsageError
 from autoseg.networks.previous import join_previous
 from autoseg.planning.devices import BYTES_PER_GB, DEVICES
 from autoseg.serialization import did_you_mean
 from autoseg.training.batches import Batch
+from autoseg.training.distributing import is_distributed
 
 STATUS = Path("/proc/self/status")  # Linux: VmHWM is the peak of this process, ru_maxrss that of its parent if higher
 CLEAR_REFERENCES, CLEAR_PEAK = Path("/proc/self/clear_refs"), "5"  # Linux: the peak of the resident set starts anew
@@ -25,7 +26,7 @@ OUT_OF_MEMORY = ("out of memory", "allocate memory")  # what torch says of GPUs,
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Turn `auto`, `cpu`, `cuda`, `cuda:1` or `mps` into a device that is there.
+    """Turn `auto`, `cpu`, `cuda`, `cuda:1` or `mps` into a device that is there; `cuda` into this process' GPU.
 
     Raises:
         UsageError: the word is unknown, or torch cannot see such a device.
@@ -35,18 +36,24 @@ def choose_device(name: str = "auto") -> torch.device:
         raise UsageError(f"--device {name} is not known.{did_you_mean(kind, DEVICES)}")
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(device for device in ("cuda", "mps", "cpu") if there[device]))
-    if not there[kind]:
+        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[name.split(":")[0]]:
         raise UsageError(
             f"--device {name}: this installation of torch {torch.__version__} sees no such device. "
             "Use --device cpu, or install a build of torch for it (see README)."
         )
+    if name == "cuda" and is_distributed():  # each process of a machine has a GPU of its own
+        return torch.device("cuda", distributed.get_node_local_rank())
     return torch.device(name)
 
 
-def computes_in_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether training in this precision of a plan means bfloat16 on this device; full precision otherwise."""
-    return precision == "bfloat16" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+def find_mixed_type(precision: str, device: torch.device) -> torch.dtype | None:
+    """What a plan's precision means on this device: the narrow type of mixed arithmetic, None for float32 alone."""
+    if device.type != "cuda":
+        return None
+    if precision == "bfloat16" and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    return torch.float16 if precision == "float16" else None
 
 
 def move_input(batch: Batch, n_labels: int, device: torch.device) -> Tensor:

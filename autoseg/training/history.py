@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoseg.serialization import Record, dump_json, parse_record, read_json_lines, write_text
@@ -22,6 +23,8 @@ class Epoch(Record):
             where neither reference nor prediction has the label.
         iteration_s: mean seconds per training iteration.
         waiting_share: share of the epoch's time that training waited for data.
+        n_skipped: iterations that changed nothing, because their loss or gradient was not finite.
+        whole_case_dice: mean Dice of whole validation cases, where the epoch ended with predicting them.
         memory_gb: peak memory of the process, or of the device where there is one, since training began or continued.
     """
 
@@ -36,6 +39,8 @@ class Epoch(Record):
     iteration_s: float
     waiting_share: float
     memory_gb: float
+    n_skipped: int = 0
+    whole_case_dice: float | None = None
 
     @property
     def mean_dice(self) -> float | None:
@@ -58,7 +63,6 @@ def read_history(path: Path) -> tuple[Epoch, ...]:
     return tuple(parse_record(Epoch, line, where=str(path)) for line in read_json_lines(path))
 
 
-def cut_history(path: Path, n_epochs: int) -> None:
-    """Forget epochs that were written but whose state was not saved before the run was killed."""
-    kept = read_history(path)[:n_epochs]
-    write_text(path, "".join(dump_json(epoch, indent=None) + "\n" for epoch in kept))
+def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
+    """Write these epochs and no others: what was appended after the state was saved is done again."""
+    write_text(path, "".join(dump_json(epoch, indent=None) + "\n" for epoch in epochs))

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from autoseg.networks.build import place_network
 from autoseg.networks.probing import N_LABELS, Layout, Sample, Work, build_sample, lay_out
@@ -25,9 +24,11 @@ from autoseg.planning.throughput import GIGA, count_batch_voxels
 from autoseg.preprocessing.preprocess import Placement, Prepared
 from autoseg.preprocessing.store import write_case
 from autoseg.training.batches import BatchMaker
-from autoseg.training.device import computes_in_bfloat16
-from autoseg.training.losses import compute_loss
-from autoseg.training.state import OPTIMIZERS, TrainingState, update_average
+from autoseg.training.inputs import Inputs
+from autoseg.training.losses import Target
+from autoseg.training.optimizers import make_optimizer
+from autoseg.training.state import TrainingState
+from autoseg.training.stepping import Recipe, descend, renew
 
 N_BATCHES = 12  # enough for every augmentation to have its share
 DEPTH, HEIGHT, WIDTH = CASE_SHAPE = (48, 160, 160)  # of the case that batches are cut from
@@ -39,28 +40,21 @@ def begin_work(sample: Sample, place: torch.device, *, layout: Layout | None = N
     network = place_network(build_sample(sample), place)
     if layout is not None:
         network = lay_out(network, layout, sample.n_dimensions)
-    optimizer = OPTIMIZERS[FAST.name](network.parameters(), FAST)
-    state = TrainingState(network.train(), copy.deepcopy(network), optimizer)
+    state = TrainingState(network.train(), copy.deepcopy(network), make_optimizer(network, FAST))
     generator = torch.Generator().manual_seed(0)
     image = torch.randn(sample.batch_size, sample.n_channels, *sample.patch_size, generator=generator).to(place)
     target = torch.randint(N_LABELS, (sample.batch_size, *sample.patch_size), generator=generator).to(place)
-    return Work(descend=partial(_descend, state, image, target), renew=partial(_renew, state))
+    inputs, recipe = Inputs(image, Target(target)), Recipe(fix_loss().value, False, FAST, "bfloat16")
+    return Work(descend=partial(_descend, state, inputs, recipe), renew=partial(_renew, state, recipe))
 
 
-def _descend(state: TrainingState, image: Tensor, target: Tensor) -> None:
-    with torch.autocast(image.device.type, torch.bfloat16, enabled=computes_in_bfloat16("bfloat16", image.device)):
-        levels = state.network(image)
-    loss, _ = compute_loss(levels, target, fix_loss().value, batch_dice=False)
-    loss.item()  # as training does, which looks at every loss
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+def _descend(state: TrainingState, inputs: Inputs, recipe: Recipe) -> None:
+    descend(state, state.network, inputs, recipe)
 
 
-def _renew(state: TrainingState) -> None:
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), FAST.gradient_clip_norm).item()
-    state.optimizer.step()
+def _renew(state: TrainingState, recipe: Recipe) -> None:
     state.iteration += 1
-    update_average(state, FAST.ema_decay)
+    renew(state, recipe, rate=recipe.optimizer.learning_rate)
 
 
 def measure_gvoxels(sample: Sample) -> float:

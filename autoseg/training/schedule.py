@@ -1,8 +1,9 @@
-"""How long training lasts, and how the learning rate runs over it.
+"""How does the learning rate run over a training?
 
-Everything is a function of the share that is spent, from 0 to 1, of iterations or of wall-clock time, so that a run
-always ends annealed, whatever its length was and however often it was interrupted. Sources: polynomial decay as in
-Isensee et al. 2021; cosine as in Loshchilov and Hutter, arXiv 1608.03983.
+As a function of the share that is spent, from 0 to 1, of iterations or of wall-clock time, so that a run always ends
+annealed, whatever its length was and however often it was interrupted. A training that is extended follows the
+schedule of the longer one, from the share on that is spent by then. Sources: polynomial decay as in Isensee et al.
+2021; cosine as in Loshchilov and Hutter, arXiv 1608.03983.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from autoseg.components import find_component, is_dotted
 from autoseg.errors import PlanError
-from autoseg.planning.blueprint import ITERATIONS_PER_EPOCH
-from autoseg.planning.choices import Length, Optimizer
+from autoseg.planning.choices import Optimizer
 from autoseg.serialization import did_you_mean
 
 POLYNOMIAL_EXPONENT = 0.9
-EPOCH_S = 20.0  # an epoch of a time budget: often enough to watch and to resume, rare enough to cost little
-MIN_EPOCHS, MAX_EPOCHS = 3, 40  # of a time budget, however short or long it is
+
+Schedule = Callable[[float], float]
 
 
 def polynomial(share: float) -> float:
@@ -35,43 +36,40 @@ def constant(share: float) -> float:
     return 1.0
 
 
-SCHEDULES: dict[str, Callable[[float], float]] = {"polynomial": polynomial, "cosine": cosine, "constant": constant}
+SCHEDULES: dict[str, Schedule] = {"polynomial": polynomial, "cosine": cosine, "constant": constant}
+
+
+def find_schedule(name: str) -> Schedule:
+    """The function of the share spent after warm-up, from 0 to 1, that the learning rate is multiplied by.
+
+    It has a known name, or is a person's own by dotted path.
+
+    Raises:
+        PlanError: the name is not known, or there is nothing at the path.
+    """
+    if is_dotted(name):
+        own: Schedule = find_component(name, where="optimizer.schedule")
+        return own
+    if name not in SCHEDULES:
+        raise PlanError(f"optimizer.schedule: {name} is not known.{did_you_mean(name, SCHEDULES)}")
+    return SCHEDULES[name]
 
 
 def learning_rate_at(share: float, optimizer: Optimizer) -> float:
     """The learning rate when `share` of the training is spent: linear warm-up, then the schedule.
 
     Raises:
-        PlanError: the schedule is not known.
+        PlanError: the schedule is not known, or does not give a finite factor that is at least 0.
     """
-    if optimizer.schedule not in SCHEDULES:
-        raise PlanError(
-            f"optimizer.schedule: {optimizer.schedule} is not known.{did_you_mean(optimizer.schedule, SCHEDULES)}"
-        )
+    schedule = find_schedule(optimizer.schedule)
     share = min(max(share, 0.0), 1.0)
     if share < optimizer.warmup_share:
         return optimizer.learning_rate * max(share / optimizer.warmup_share, 0.01)
     rest = (share - optimizer.warmup_share) / (1 - optimizer.warmup_share)
-    return optimizer.learning_rate * SCHEDULES[optimizer.schedule](rest)
+    return optimizer.learning_rate * _require_factor(schedule(rest), optimizer.schedule, rest)
 
 
-def share_spent(length: Length, *, iteration: int, spent_s: float) -> float:
-    """How much of the training is over, from 0 to 1 and no further."""
-    if length.train_time_s is not None:
-        return min(spent_s / length.train_time_s, 1.0)
-    return min(iteration / (length.n_iterations or 1), 1.0)
-
-
-def count_epochs(length: Length) -> int:
-    """Epochs in the whole training; an epoch ends with a validation, a line of history and a saved state."""
-    if length.train_time_s is not None:
-        return round(min(max(length.train_time_s / EPOCH_S, MIN_EPOCHS), MAX_EPOCHS))
-    return math.ceil((length.n_iterations or 1) / (length.iterations_per_epoch or ITERATIONS_PER_EPOCH))
-
-
-def is_epoch_over(length: Length, epoch: int, *, iteration: int, spent_s: float) -> bool:
-    """Whether epoch 0, 1, ... has had its share of the training."""
-    if length.train_time_s is not None:
-        return spent_s >= length.train_time_s * (epoch + 1) / count_epochs(length)
-    per_epoch = length.iterations_per_epoch or ITERATIONS_PER_EPOCH
-    return iteration >= min((epoch + 1) * per_epoch, length.n_iterations or 1)
+def _require_factor(factor: object, name: str, share: float) -> float:
+    if isinstance(factor, int | float) and 0 <= factor < math.inf:
+        return float(factor)
+    raise PlanError(f"optimizer.schedule: {name} is {factor!r} at {share:.3g}, but must be a finite number from 0 on.")

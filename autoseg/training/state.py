@@ -1,28 +1,69 @@
 """Everything that changes while a network is trained, and how it is saved and continued.
 
 Batch i is a pure function of the seed and of i, so that a run is its weights, its averaged weights, its optimiser's
-memory and its position; nothing else needs saving.
+memory, its position, the global generators' states, and the epochs it has told of. A state file holds all of it:
+a run that is continued from one ends with the same weights as one that was never interrupted.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from autoseg.errors import PlanError, WorkspaceError
+from autoseg.errors import WorkspaceError
 from autoseg.networks.build import build_network, place_network
 from autoseg.networks.checkpoint import read_tensors, write_tensors
-from autoseg.planning.choices import Optimizer
 from autoseg.planning.plan import Configuration
-from autoseg.serialization import did_you_mean
+from autoseg.serialization import parse_record, to_plain
+from autoseg.training.history import Epoch
+from autoseg.training.optimizers import make_optimizer
+from autoseg.training.randomness import capture_randomness, restore_randomness
 
 EMA_WARMUP = 10.0  # averaging forgets the first iterations quickly: decay = min(decay, (1 + i) / (10 + i))
+FIRST_LOSS_SCALE = 2.0**16  # of float16; it halves where a gradient overflows
+
+
+@dataclass
+class Tally:
+    """What the unfinished epoch has come to so far.
+
+    Attributes:
+        n_iterations, n_skipped: done, and done without effect.
+        loss, terms: sums over the iterations that had an effect.
+        trained_s, waited_s: seconds in iterations, and of these waiting for batches.
+    """
+
+    n_iterations: int = 0
+    n_skipped: int = 0
+    loss: float = 0.0
+    terms: dict[str, float] = field(default_factory=dict)
+    trained_s: float = 0.0
+    waited_s: float = 0.0
+
+    @property
+    def waiting_share(self) -> float:
+        return min(self.waited_s / max(self.trained_s, 1e-9), 1.0)
+
+
+@dataclass
+class Plateau:
+    """How whole validation cases have done, where training may end early.
+
+    Attributes:
+        best_dice: so far, None before the first check.
+        n_without_gain: checks in a row since then.
+        weights: the averaged weights that reached it.
+    """
+
+    best_dice: float | None = None
+    n_without_gain: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass
@@ -33,59 +74,61 @@ class TrainingState:
         network: the weights that are trained.
         average: exponential moving average of the weights, or the network itself where the plan has none.
         optimizer: torch's optimiser over the network's parameters.
-        iteration: iterations done.
-        epoch: epochs done.
+        scaler: scales the loss of float16, which would lose small gradients; does nothing otherwise.
+        iteration, epoch: done.
         spent_s: wall-clock seconds spent, earlier sittings included.
+        tally: of the unfinished epoch.
+        plateau: of whole-case validation.
+        epochs: the finished epochs.
+        is_finished: whether the length was spent.
     """
 
     network: nn.Module
     average: nn.Module
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False))
     iteration: int = 0
     epoch: int = 0
     spent_s: float = 0.0
+    tally: Tally = field(default_factory=Tally)
+    plateau: Plateau = field(default_factory=Plateau)
+    epochs: list[Epoch] = field(default_factory=list)
+    is_finished: bool = False
 
-
-def _make_sgd(parameters: Iterable[nn.Parameter], settings: Optimizer) -> torch.optim.Optimizer:
-    return torch.optim.SGD(
-        parameters,
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=settings.momentum > 0,
-        weight_decay=settings.weight_decay,
-    )
-
-
-def _make_adamw(parameters: Iterable[nn.Parameter], settings: Optimizer) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-
-
-OPTIMIZERS: dict[str, Callable[[Iterable[nn.Parameter], Optimizer], torch.optim.Optimizer]] = {
-    "sgd": _make_sgd,
-    "adamw": _make_adamw,
-}
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
 
 
 def start_state(
-    configuration: Configuration, *, n_channels: int, n_labels: int, device: torch.device, seed: int
+    configuration: Configuration,
+    *,
+    n_channels: int,
+    n_labels: int,
+    n_outputs: int | None = None,
+    device: torch.device,
+    seed: int,
+    scales_loss: bool = False,
 ) -> TrainingState:
     """Fresh weights drawn from `seed`, on the device, with the optimiser of the plan.
 
     Args:
         configuration: what to build.
         n_channels, n_labels: of the dataset; a cascade's network has a channel more per foreground label.
+        n_outputs: channels of the logits, `n_labels` unless regions are learned.
         device: where.
         seed: of the weights.
+        scales_loss: as float16 needs it.
     """
-    settings = configuration.optimizer.value
     n_inputs = configuration.count_input_channels(n_channels, n_labels)
-    if settings.name not in OPTIMIZERS:
-        raise PlanError(f"optimizer.name: {settings.name} is not known.{did_you_mean(settings.name, OPTIMIZERS)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = place_network(build_network(configuration, n_inputs, n_labels), device)
+        network = build_network(configuration, n_inputs, n_outputs or n_labels)
+    network = place_network(network, device, configuration.memory_layout.value)
+    settings = configuration.optimizer.value
     average = copy.deepcopy(network) if settings.ema_decay is not None else network
-    return TrainingState(network, average, OPTIMIZERS[settings.name](network.parameters(), settings))
+    scaler = torch.amp.GradScaler(device.type, init_scale=FIRST_LOSS_SCALE, enabled=scales_loss)
+    return TrainingState(network, average, make_optimizer(network, settings), scaler)
 
 
 @torch.no_grad()
@@ -97,16 +140,31 @@ def update_average(state: TrainingState, decay: float | None) -> None:
     averages: list[Tensor] = list(state.average.parameters())
     weights: list[Tensor] = list(state.network.parameters())
     torch._foreach_lerp_(averages, weights, 1 - decay)
+    for kept, current in zip(state.average.buffers(), state.network.buffers(), strict=True):
+        kept.copy_(current)
 
 
-def write_state(path: Path, state: TrainingState, content: dict[str, Any]) -> None:
+def write_state(path: Path, state: TrainingState, content: Mapping[str, Any]) -> None:
     """Save a run so that it continues as if it had never stopped."""
-    tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    random_tensors, random_plain = capture_randomness(state.device)
+    tensors = _label("network.", state.network.state_dict()) | _label("random.", random_tensors)
     if state.average is not state.network:
-        tensors |= {f"average.{name}": tensor for name, tensor in state.average.state_dict().items()}
+        tensors |= _label("average.", state.average.state_dict())
     for index, memory in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": tensor for key, tensor in memory.items() if tensor is not None}
-    position = {"iteration": state.iteration, "epoch": state.epoch, "spent_s": state.spent_s}
+        kept = {key: value for key, value in memory.items() if value is not None}
+        tensors |= _label(f"optimizer.{index}.", {key: torch.as_tensor(value) for key, value in kept.items()})
+    tensors |= _label("best.", state.plateau.weights)
+    position = {
+        "iteration": state.iteration,
+        "epoch": state.epoch,
+        "spent_s": state.spent_s,
+        "is_finished": state.is_finished,
+        "tally": vars(state.tally),
+        "plateau": {"best_dice": state.plateau.best_dice, "n_without_gain": state.plateau.n_without_gain},
+        "epochs": to_plain(state.epochs),
+        "scaler": state.scaler.state_dict(),
+        "random": random_plain,
+    }
     write_tensors(path, tensors, {**content, "position": position})
 
 
@@ -121,19 +179,38 @@ def read_state(path: Path, state: TrainingState) -> dict[str, Any]:
         state.network.load_state_dict(_below("network.", tensors))
         if state.average is not state.network:
             state.average.load_state_dict(_below("average.", tensors))
-    except RuntimeError as problem:
+        _load_optimizer(state.optimizer, _below("optimizer.", tensors))
+        _load_position(state, content["position"], where=path)
+        restore_randomness(_below("random.", tensors), content["position"]["random"], state.device)
+    except (RuntimeError, KeyError, ValueError) as problem:
         first = str(problem).splitlines()[0]
         raise WorkspaceError(f"{path}: was saved by another network ({first}). Use --restart to start over.") from None
-    memory: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _below("optimizer.", tensors).items():
-        index, key = name.split(".")
-        memory.setdefault(int(index), {})[key] = tensor
-    groups = state.optimizer.state_dict()["param_groups"]
-    state.optimizer.load_state_dict({"state": memory, "param_groups": groups})
-    position = content["position"]
-    state.iteration, state.epoch, state.spent_s = position["iteration"], position["epoch"], position["spent_s"]
+    state.plateau.weights = _below("best.", tensors)
     return content
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    memory: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        memory.setdefault(int(index), {})[key] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+
+def _load_position(state: TrainingState, position: Mapping[str, Any], *, where: Path) -> None:
+    state.iteration, state.epoch, state.spent_s = position["iteration"], position["epoch"], position["spent_s"]
+    state.is_finished = position["is_finished"]
+    state.tally = Tally(**position["tally"])
+    state.plateau = Plateau(**position["plateau"])
+    state.epochs = [parse_record(Epoch, epoch, where=str(where)) for epoch in position["epochs"]]
+    if position["scaler"]:
+        state.scaler.load_state_dict(position["scaler"])
+
+
+def _label(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

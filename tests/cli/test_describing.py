@@ -36,3 +36,28 @@ def test_warnings_are_explained(phantom: Path, tmp_path: Path, run: Run, capsys:
     assert capsys.readouterr().out.rstrip().endswith(f"warnings about {phantom.name}.")
     assert run("explain", phantom, "warnings", "--workspace", tmp_path, "--json") == 0
     assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+def test_options_need_no_dataset(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", "--options") == 0
+    shown = capsys.readouterr().out
+    assert "CONFIGURATION.patch_size" in shown
+    assert "autoseg plan DATASET --set 3d_fullres.dropout=0.1" in shown
+
+
+def test_options_of_one_key_tell_its_names_and_what_they_take(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", "--options", "loss.terms") == 0
+    shown = capsys.readouterr().out
+    assert "gamma = 2, at least 0" in shown
+    assert "package.module:Name" in shown
+    assert run("explain", "--options", "loss.terms", "--json") == 0
+    (option,) = json.loads(capsys.readouterr().out)
+    names = {named["name"]: named["parameters"] for named in option["names"]}
+    assert names["focal"]["gamma"]["default"] == 2
+
+
+def test_nothing_to_explain_is_one_clear_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain") == 2
+    assert "Give a DATASET, or --options" in capsys.readouterr().err
+    assert run("explain", "--options", "optimiser") == 2
+    assert "Did you mean optimizer" in capsys.readouterr().err

@@ -147,6 +147,7 @@ def test_a_comparison_tells_values_reasons_and_costs(run: Run, plan_file: Path, 
         (["--fingerprint", "{fingerprint}", "--workspace", "x"], "--workspace does not go with --fingerprint"),
         (["--fingerprint", "{fingerprint}", "--size", "s"], "--size s: there is no such choice. Known: m, l, xl."),
         (["--fingerprint", "{fingerprint}", "--rules", "nnunett"], "Did you mean nnunet?"),
+        (["--fingerprint", "{fingerprint}", "--augmentation", "storng"], "Did you mean strong?"),
         (["--fingerprint", "{fingerprint}", "--network", "residal"], "Did you mean residual"),
         (["--fingerprint", "{fingerprint}", "--gpu-memory", "much"], "expected auto, or GB"),
         (["--fingerprint", "{fingerprint}", "--gpu-memory", "8", "--gpu-memory", "auto"], "Give GB where you plan"),
@@ -208,3 +209,28 @@ def test_auto_takes_back_a_memory_that_was_asked_for(run: Run, phantom: Path, tm
     assert run(*plan, "--gpu-memory", "auto") == 0
     made = read_plan(tmp_path / "plan.yaml")
     assert (made.wishes.gpu_memory_gb, made.budget.memory_gb.source) == (None, "rule")
+
+
+def test_a_preset_of_augmentation_is_asked_for_and_taken_back(run: Run, phantom: Path, tmp_path: Path) -> None:
+    plan = ("plan", phantom, "--workspace", tmp_path)
+    assert run(*plan, "--augmentation", "strong") == 0
+    assert run(*plan) == 0
+    strong = read_plan(tmp_path / "plan.yaml")
+    assert strong.wishes.augmentation == "strong"
+    assert strong.configurations["3d_fullres"].augmentation.reason.startswith("strong: ")
+    assert strong.configurations["3d_fullres"].augmentation.value.elastic.probability > 0
+    assert run(*plan, "--augmentation", "default") == 0
+    usual = read_plan(tmp_path / "plan.yaml")
+    assert usual.configurations["3d_fullres"].augmentation.value.elastic.probability == 0
+    assert "augmentation" not in usual.wishes.model_dump()
+
+
+def test_a_preset_that_was_asked_for_goes_before_transforms_that_were_set(
+    run: Run, phantom: Path, tmp_path: Path
+) -> None:
+    plan = ("plan", phantom, "--workspace", tmp_path)
+    assert run(*plan, "--set", "2d.augmentation.scaling.probability=0.9") == 0
+    assert run(*plan, "--augmentation", "off") == 0
+    made = read_plan(tmp_path / "plan.yaml")
+    assert made.pinned == ()
+    assert made.configurations["2d"].augmentation.value.scaling.probability == 0

@@ -83,10 +83,6 @@ def test_the_ending_is_that_of_the_files(build: Any) -> None:
 @pytest.mark.parametrize(
     ("declared", "word"),
     [
-        (
-            {"labels": {"background": 0, "whole": [1, 2], "core": 2}},
-            r"label whole is the region \[1, 2\], but this version",
-        ),
         ({"labels": {"organ": 1}}, r'labels need "background": 0, but the numbers are \[1\]'),
         ({"labels": {"background": 0}}, "nothing to learn"),
         ({"labels": {"background": 0, "organ": 1, "lesion": 1}}, "two labels share a number"),

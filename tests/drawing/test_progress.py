@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from autoseg.drawing import draw_progress
+from autoseg.drawing import draw_progress, progress
 from autoseg.drawing.progress import _move_apart
 
 
@@ -24,11 +24,15 @@ def epoch(number: int, dice: dict[str, float | None], epoch_s: float = 20.0) -> 
     }
 
 
-@pytest.mark.parametrize("epoch_s", [1.0, 60.0, 3600.0])
 @pytest.mark.parametrize(
-    "dice",
-    [{"liver": 0.8, "tumour": 0.79}, {"liver": None}, {f"organ {i}": 0.5 for i in range(30)}, {}],
-    ids=["two labels", "undefined", "thirty labels", "no label"],
+    ("dice", "epoch_s"),
+    [
+        ({"liver": 0.8, "tumour": 0.79}, 1.0),
+        ({"liver": None}, 60.0),
+        ({f"organ {i}": 0.5 for i in range(100)}, 3600.0),
+        ({}, 1.0),
+    ],
+    ids=["two labels", "undefined", "a hundred labels", "no label"],
 )
 def test_progress_is_a_legible_png(dice: dict[str, float | None], epoch_s: float, tmp_path: Path) -> None:
     draw_progress([epoch(number, dice, epoch_s) for number in range(1, 6)], tmp_path / "p.png", title="fold 0")
@@ -38,9 +42,30 @@ def test_progress_is_a_legible_png(dice: dict[str, float | None], epoch_s: float
         assert len(picture.convert("RGB").getcolors(maxcolors=1 << 24)) > 50
 
 
-def test_one_epoch_is_enough(tmp_path: Path) -> None:
-    draw_progress([epoch(1, {"liver": 0.1})], tmp_path / "p.png")
-    assert (tmp_path / "p.png").stat().st_size > 10_000
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words beside the curves; no picture is made."""
+    words: list[str] = []
+    monkeypatch.setattr(progress, "_write_beside", lambda axes, text, height, colour: words.append(text))
+    monkeypatch.setattr(progress, "save_figure", lambda figure, path: None)
+    return words
+
+
+def test_everything_that_an_epoch_tells_is_drawn(tmp_path: Path, written: list[str]) -> None:
+    told = {
+        "terms": {"cross_entropy": 0.25, "soft_dice": 0.5},
+        "whole_case_dice": 0.75,
+        "waiting_share": 0.5,
+        "memory_gb": 2.0,
+    }
+    draw_progress([epoch(1, {"liver": 0.5}) | told], tmp_path / "p.png", predicted_gb=1.5)
+    curves = ["liver  0.500", "whole cases  0.750", "loss  1.000", "cross_entropy  0.250", "soft_dice  0.500"]
+    assert written == [*curves, "predicted  1.50"]
+
+
+def test_of_many_labels_mean_and_worst_are_named(tmp_path: Path, written: list[str]) -> None:
+    draw_progress([epoch(1, {f"organ {i}": i / 10 for i in range(1, 10)})], tmp_path / "p.png")
+    assert written[:2] == ["mean of 9 labels  0.500", "worst: organ 1  0.100"]
 
 
 def test_label_that_comes_late_is_drawn_from_there(tmp_path: Path) -> None:
@@ -48,9 +73,10 @@ def test_label_that_comes_late_is_drawn_from_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
 
 
-def test_pyplot_and_its_global_state_are_not_used(tmp_path: Path) -> None:
+def test_one_epoch_is_enough_and_pyplot_with_its_global_state_is_not_used(tmp_path: Path) -> None:
     before = "matplotlib.pyplot" in sys.modules
     draw_progress([epoch(1, {"liver": 0.1})], tmp_path / "p.png")
+    assert (tmp_path / "p.png").stat().st_size > 10_000
     assert ("matplotlib.pyplot" in sys.modules) == before
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from autoseg.data.geometry import Geometry
 from autoseg.data.image_io import write_segmentation
-from autoseg.data.labels import IGNORED, Labels
+from autoseg.data.labels import IGNORED, Labels, Region
 from autoseg.errors import DatasetError
 from autoseg.evaluation.evaluating import evaluate_case, evaluate_folders, make_report, summarise
 from autoseg.evaluation.report import CaseScores, Report
@@ -68,6 +68,40 @@ def test_unannotated_voxels_do_not_count() -> None:
     reference = boxes()
     reference[:, :, 4:] = IGNORED
     assert score(reference, boxes(shift=1)).labels["liver"].dice == pytest.approx(2 * 18 / (24 + 18))
+
+
+def test_regions_are_scored_in_place_of_labels() -> None:
+    """A tumour that is missed is still part of the liver with its tumour, where liver is predicted in its place."""
+    both = Region(name="liver with tumour", labels=(1, 2), paints=1)
+    labels = LABELS.model_copy(update={"regions": (both, Region(name="tumour", labels=(2,), paints=2))})
+    predicted = np.where(boxes() == 2, 1, boxes())
+    case = evaluate_case(boxes(), predicted, labels=labels, voxel_volume_ml=0.004, case_id="x")
+    assert {name: scores.dice for name, scores in case.labels.items()} == {"liver with tumour": 1, "tumour": 0}
+    assert case.labels["liver with tumour"].reference_ml == pytest.approx((24 + 4) * 0.004)
+    assert list(make_report([case], labels).summary) == ["liver with tumour", "tumour"]
+
+
+@pytest.mark.parametrize("predicted", [boxes(shift=1), None])
+def test_labels_that_a_case_does_not_annotate_are_not_scored(predicted: np.ndarray | None) -> None:
+    reference, options = boxes(tumour=False), {"labels": LABELS, "voxel_volume_ml": 0.004, "case_id": "x"}
+    case = evaluate_case(reference, predicted, annotated=("liver",), **options)
+    assert all(math.isnan(value) for value in case.labels["tumour"].model_dump().values())
+    assert case.labels["liver"] == evaluate_case(reference, predicted, **options).labels["liver"]
+    report = make_report([case], LABELS)
+    assert report.mean_dice == case.mean_dice == case.labels["liver"].dice
+    assert report.summary["tumour"]["dice"].n == 0
+    assert Report.model_validate_json(dump_json(report)) == report
+
+
+def test_what_cases_annotate_comes_from_the_dataset_above(tmp_path: Path) -> None:
+    declared = {
+        "labels": {"background": 0, "liver": 1, "tumour": 2},
+        "annotated_labels": {"a": ["liver"], "z": ["liver"]},
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps(declared))
+    reference = write(tmp_path / "labelsTr", a=boxes(tumour=False), b=boxes())
+    report = evaluate_folders(reference, write(tmp_path / "predicted", a=boxes(), b=boxes()))
+    assert (report.summary["tumour"]["dice"].n, report.mean_dice) == (1, 1)
 
 
 def test_unequal_shapes_name_the_case() -> None:

@@ -26,17 +26,26 @@ def test_confusion_and_scores_agree_with_sklearn() -> None:
     assert np.array_equal(confusion, confusion_matrix(reference.ravel(), predicted.ravel()))
     for label in range(4):
         truth, guess = reference.ravel() == label, predicted.ravel() == label
-        overlap = overlap_of(confusion, label)
+        overlap = overlap_of(confusion, [label])
         scores = [overlap.dice, overlap.jaccard, overlap.precision, overlap.recall]
         independent = [score(truth, guess) for score in (f1_score, jaccard_score, precision_score, recall_score)]
         assert scores == pytest.approx(independent)
+
+
+@pytest.mark.parametrize("labels", [(1,), (1, 3), (1, 2, 3)])
+def test_a_union_of_labels_is_scored_as_its_mask(labels: tuple[int, ...]) -> None:
+    reference, predicted = random_labels(1), random_labels(2)
+    truth, guess = np.isin(reference, labels), np.isin(predicted, labels)
+    overlap = overlap_of(count_confusion(reference, predicted, 4), labels)
+    assert overlap == overlap_of(count_confusion(truth.astype(int), guess.astype(int), 2), [1])
+    assert overlap.dice == pytest.approx(f1_score(truth.ravel(), guess.ravel()))
 
 
 def test_box_shifted_by_a_third() -> None:
     reference, predicted = np.zeros((4, 6, 9), np.int16), np.zeros((4, 6, 9), np.int16)
     reference[1:3, 1:5, 0:6] = 1
     predicted[1:3, 1:5, 2:8] = 1
-    overlap = overlap_of(count_confusion(reference, predicted, 2), 1)
+    overlap = overlap_of(count_confusion(reference, predicted, 2), [1])
     assert overlap.dice == pytest.approx(2 / 3)
     assert overlap.jaccard == pytest.approx(1 / 2)
 
@@ -80,7 +89,7 @@ def test_shapes_must_agree() -> None:
 def test_dice_and_jaccard_are_one_measure(seed: int) -> None:
     confusion = count_confusion(random_labels(seed), random_labels(seed + 1), 4)
     for label in range(4):
-        overlap = overlap_of(confusion, label)
+        overlap = overlap_of(confusion, [label])
         assert overlap.jaccard == pytest.approx(overlap.dice / (2 - overlap.dice))
 
 

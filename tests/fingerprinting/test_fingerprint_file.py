@@ -187,3 +187,34 @@ def test_channels_may_be_written_as_nnunet_does(tmp_path: Path) -> None:
 def test_statistics_that_cannot_be_are_told(tmp_path: Path, wrong: dict[str, float]) -> None:
     (problem,) = problems_of(tmp_path, LEAST | {"intensities": [STATISTICS | wrong]})
     assert problem.startswith("intensities.0 has a deviation of")
+
+
+def test_regions_are_written_as_in_a_dataset_file(tmp_path: Path) -> None:
+    regions = {"labels": {"background": 0, "whole": [1, 2], "core": 2}, "regions_class_order": [1, 2]}
+    found = read(tmp_path, LEAST | regions)
+    assert found.labels.targets == (("whole", (1, 2)), ("core", (2,)))
+    write_json(tmp_path / "again.json", found)
+    assert read_fingerprint(tmp_path / "again.json") == found
+    (problem,) = problems_of(tmp_path, LEAST | {"labels": regions["labels"]})
+    assert "nothing says how they are painted" in problem
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        ({"name": "a", "labels": [1, 3], "paints": 1}, "region a consists of the labels [1, 3]"),
+        ({"name": "a", "labels": [], "paints": 1}, "must have at least one"),
+        ({"name": "a", "labels": [1], "paints": 2}, "region a paints label 2"),
+        ({"name": "b", "labels": [1], "paints": 1}, "two regions are called b"),
+    ],
+)
+def test_regions_that_cannot_be_are_told(tmp_path: Path, region: dict[str, Any], words: str) -> None:
+    other = {"name": "b", "labels": [1, 2], "paints": 2}
+    labels = {"names": ["background", "one", "two"], "values": [0, 1, 2], "regions": [region, other]}
+    assert any(words in problem for problem in problems_of(tmp_path, LEAST | {"labels": labels}))
+
+
+def test_a_case_annotates_what_there_is(tmp_path: Path) -> None:
+    case = {**CASE, "annotated": ["tumor"]}
+    (problem,) = problems_of(tmp_path, LEAST | {"labels": {"background": 0, "tumour": 1}, "cases": [case]})
+    assert problem == "cases.0.annotated: there is no label tumor. Did you mean tumour?"

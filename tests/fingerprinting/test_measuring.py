@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from autoseg.data.layouts import read_dataset
 from autoseg.data.phantom import write_phantom_dataset
 from autoseg.fingerprinting import measuring
 from autoseg.fingerprinting.fingerprint import FORMAT, Fingerprint
+from autoseg.fingerprinting.fingerprint_file import read_fingerprint
 from autoseg.fingerprinting.measuring import QUANTILE_LEVELS, measure_case, measure_fingerprint
-from autoseg.serialization import dump_json
+from autoseg.serialization import dump_json, write_json
 
 LABELS = Labels(names=("background", "a", "b"), values=(0, 1, 2))
 GEOMETRY = Geometry((6, 9, 12), (7.5, 1.25, 0.5))
@@ -68,6 +70,33 @@ def test_ignored_voxels_are_no_foreground(loaded: LoadedCase) -> None:
         values = loaded.image[channel][loaded.segmentation > 0].astype(np.float64)
         assert (sample.mean, sample.std) == pytest.approx((values.mean(), values.std()), rel=1e-5)
         np.testing.assert_allclose(sample.quantiles, np.quantile(values, QUANTILE_LEVELS), rtol=1e-5)
+
+
+def test_slices_that_are_not_annotated_change_nothing_but_their_own_labels(loaded: LoadedCase) -> None:
+    """A case of one annotated slice is measured like the slice, on the grid and in the crop of the whole case."""
+    whole, sparse = measure_case(loaded, LABELS, {}), loaded.segmentation.copy()
+    sparse[[0, 1, 3, 4, 5]] = IGNORED
+    facts = measure_case(replace(loaded, segmentation=sparse), LABELS, {})
+    assert (facts.shape_after_cropping, facts.channel_ranges) == (whole.shape_after_cropping, whole.channel_ranges)
+    assert facts.label_voxels == ((loaded.segmentation[2] == 1).sum(), (loaded.segmentation[2] == 2).sum())
+    assert [centre[0] for centre in facts.label_centres] == [2, 2]
+    foreground = loaded.image[0, 2][loaded.segmentation[2] > 0].astype(np.float64)
+    assert facts.foreground[0].mean == pytest.approx(foreground.mean(), rel=1e-5)
+
+
+def test_what_a_case_annotates_is_a_fact_that_follows_the_dataset(
+    phantom: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = measure_fingerprint(phantom)
+    monkeypatch.setattr("autoseg.fingerprinting.measuring.measure_case", lambda *_: 1 / 0)
+    name = phantom.labels.names[1]
+    cases = (phantom.cases[0].model_copy(update={"annotated": (name,)}), *phantom.cases[1:])
+    marked = measure_fingerprint(phantom.model_copy(update={"cases": cases}), known)
+    assert [facts.annotated for facts in marked.cases] == [(name,), None, None, None]
+    assert marked.digest == known.digest
+    write_json(tmp_path / "fingerprint.json", marked)
+    assert read_fingerprint(tmp_path / "fingerprint.json") == marked
+    assert measure_fingerprint(phantom, marked) == known
 
 
 def test_a_case_without_foreground_has_no_sample(loaded: LoadedCase) -> None:

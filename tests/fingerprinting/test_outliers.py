@@ -120,3 +120,17 @@ def test_a_pair_without_telling_names_and_swapped_sides_are_told() -> None:
     assert [(oddity.kind, oddity.where) for oddity in found] == [("side_pair", "a, b"), ("swapped_sides", "odd")]
     assert "97% of the cases" in found[0].message
     assert "by the header, a lies on the patient's right of b" in found[1].message
+
+
+def test_a_label_that_few_cases_annotate_is_not_rare() -> None:
+    """Three of nine cases annotate the lesion, and hold it; annotated or not, the organ is in all."""
+    labels = Labels(names=("background", "organ", "lesion"), values=(0, 1, 2))
+    some = {"label_components": (WHOLE, WHOLE), "label_centres": ((5.0, 10.0, 15.0),) * 2}
+    holding = [facts(f"lesion_{i}", label_voxels=(5000, 5000), **some) for i in range(3)]
+    without = {**some, "label_voxels": (5000, 0), "label_components": (WHOLE, Components(n=0))}
+    others = [facts(f"organ_{i}", **without) for i in range(6)]
+    marked = [case.model_copy(update={"annotated": ("organ",)}) for case in others]
+    assert [oddity.kind for oddity in find_oddities([*holding, *others], channels=["MRI"], labels=labels)] == [
+        "rare_label"
+    ]
+    assert find_oddities([*holding, *marked], channels=["MRI"], labels=labels) == ()

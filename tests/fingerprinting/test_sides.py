@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoseg.data.labels import Labels
+from autoseg.data.labels import Labels, Region
 from autoseg.data.layouts import read_dataset
 from autoseg.data.phantom import write_phantom_dataset
 from autoseg.fingerprinting.fingerprint import CaseFacts, SidePair
@@ -107,3 +107,16 @@ def test_a_left_label_on_the_right_is_named() -> None:
 def test_two_organs_of_a_body_are_no_sides(tmp_path: Path) -> None:
     write_phantom_dataset(tmp_path, n_cases=12, n_test=0)
     assert measure_fingerprint(read_dataset(tmp_path)).side_pairs == ()
+
+
+def test_regions_are_a_pair_by_their_names() -> None:
+    """Their labels, organ and tumour of each side, say nothing by names."""
+    left, right = (
+        Region(name=f"{side}_kidney", labels=(a, a + 1), paints=a) for side, a in (("left", 1), ("right", 3))
+    )
+    names = ("background", "label_1", "label_2", "label_3", "label_4")
+    labels = Labels(names=names, values=(0, 1, 2, 3, 4), regions=(left, right))
+    cases = [CaseFacts(spacing_mm=(5, 1, 1), shape_after_cropping=(9, 64, 64), orientation="PIR")]
+    (pair,) = find_side_pairs(cases, labels)
+    assert pair == SidePair(left="left_kidney", right="right_kidney", axis=0, by="name")
+    assert find_swapped_sides(cases, labels, pair) == ()

@@ -29,7 +29,7 @@ from autoseg.preprocessing.resampling import resample
 from autoseg.preprocessing.store import open_case
 from autoseg.serialization import write_json
 from autoseg.training.job import TrainingJob
-from autoseg.training.loop import Step, train
+from autoseg.training.loop import Step, Watching, train
 from autoseg.workspace import Run
 
 CPU = torch.device("cpu")
@@ -131,7 +131,7 @@ def test_an_interrupted_cascade_ends_with_the_weights_of_an_uninterrupted_one(
 
     job = make_job(cascaded, tmp_path / "broken")
     with pytest.raises(KeyboardInterrupt):
-        train(job, on_step=interrupt)
+        train(job, Watching(interrupt))
     moved = {case_id: Path("elsewhere") / path.name for case_id, path in job.previous.items()}
     with pytest.raises(WorkspaceError, match="begun with another models for the previous segmentations"):
         train(replace(job, previous=moved))

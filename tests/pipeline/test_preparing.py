@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from autoseg.errors import PlanError, WorkspaceError
+from autoseg.data.splits import make_splits
+from autoseg.errors import PlanError, UsageError
 from autoseg.pipeline.planning import ensure_fingerprint, ensure_plan, merge_wishes, renew_plan
-from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits, estimate_stored_bytes
+from autoseg.pipeline.preparing import ensure_preprocessed, estimate_stored_bytes, find_folds
 from autoseg.pipeline.project import Project, open_project
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.wishes import Wishes
 from autoseg.preprocessing.store import open_case
-from autoseg.serialization import read_json, write_json
+from autoseg.serialization import write_json
 
 
 @pytest.fixture
@@ -56,21 +57,16 @@ def test_a_broken_plan_is_named_and_can_be_replaced(project: Project) -> None:
     assert renew_plan(project, Wishes()).configurations
 
 
-def test_splits_follow_the_folds_of_the_plan(project: Project) -> None:
-    plan = ensure_plan(project)
-    assert len(ensure_splits(project, plan)) == 5
-    three = plan.model_copy(update={"n_folds": plan.n_folds.model_copy(update={"value": 3})})
-    assert len(ensure_splits(project, three)) == 3
-
-
-def test_a_split_that_leaks_is_refused(project: Project) -> None:
-    plan = ensure_plan(project)
-    ensure_splits(project, plan)
-    content = read_json(project.workspace.splits)
-    content[1]["train"] += content[1]["validation"]
-    write_json(project.workspace.splits, content)
-    with pytest.raises(WorkspaceError, match=r"fold 1 trains and validates on phantom_\d+"):
-        ensure_splits(project, plan)
+def test_folds_are_every_one_of_the_cross_validation_unless_others_are_named() -> None:
+    splits = make_splits("abcdef", 3)
+    assert find_folds(splits, ()) == (0, 1, 2)
+    assert find_folds(splits, ("2", "0", "2")) == (0, 2)
+    assert find_folds(splits, ("all",)) == ("all",)
+    assert find_folds(splits, ("all", "1")) == (1, "all")
+    with pytest.raises(UsageError, match=r"--fold 3: the splits have folds 0 to 2\."):
+        find_folds(splits, ("3",))
+    with pytest.raises(UsageError, match=r"--fold every: expected a number, 0, 1, \.\.\., or all\."):
+        find_folds(splits, ("every",))
 
 
 def test_the_disk_that_is_said_is_about_what_is_used(trained: Project) -> None:

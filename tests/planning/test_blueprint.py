@@ -1,25 +1,8 @@
-"""The names that a plan may use are those that the rooms give a meaning to."""
+"""What is the same for every dataset; `test_naming` holds the names to the rooms that give them a meaning."""
 
 from __future__ import annotations
 
-from autoseg.networks.build import NETWORKS
 from autoseg.planning import blueprint
-from autoseg.training.losses import TERMS
-from autoseg.training.schedule import SCHEDULES
-from autoseg.training.state import OPTIMIZERS
-
-
-def test_names_are_those_of_the_rooms_that_know_their_meaning() -> None:
-    assert set(blueprint.NETWORKS) == set(NETWORKS)
-    assert set(blueprint.LOSS_TERMS) == set(TERMS)
-    assert set(blueprint.SCHEDULES) == set(SCHEDULES)
-    assert set(blueprint.OPTIMIZERS) == set(OPTIMIZERS)
-
-
-def test_normalization_schemes_are_those_of_preprocessing() -> None:
-    from autoseg.preprocessing.normalizing import SCHEMES
-
-    assert set(blueprint.NORMALIZATION_SCHEMES) == set(SCHEMES)
 
 
 def test_few_cases_have_a_fold_each() -> None:

@@ -47,8 +47,33 @@ def test_one_number_of_a_list_is_set_by_its_index(cpu_plan: Plan) -> None:
 
 
 @pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ("loss.terms.focal=0.5", {"cross_entropy": 1.0, "soft_dice": 1.0, "focal": 0.5}),
+        ("loss.terms.my.parts:Mine=2", {"cross_entropy": 1.0, "soft_dice": 1.0, "my.parts:Mine": 2.0}),
+        ("loss.terms={focal: 1}", {"focal": 1.0}),
+        ("loss.parameters.focal.gamma=3", {"focal": {"gamma": 3}}),
+        ("loss.parameters.my.parts:Mine.depth=[1, 2]", {"my.parts:Mine": {"depth": [1, 2]}}),
+        ("optimizer.parameters.betas=[0.9, 0.99]", {"betas": [0.9, 0.99]}),
+    ],
+)
+def test_dictionaries_are_open_to_new_names(cpu_plan: Plan, assignment: str, expected: object) -> None:
+    room, field = assignment.split("=")[0].split(".")[:2]
+    edited = edit_plan(cpu_plan, [f"2d.{assignment}"]).configurations["2d"]
+    assert getattr(getattr(edited, room).value, field) == expected
+
+
+def test_one_number_of_a_patch_schedule_is_set_inside_of_it(cpu_plan: Plan) -> None:
+    steps = "2d.patch_schedule=[{until_share: 0.4, patch_size: [32, 32], batch_size: 4}]"
+    edited = edit_plan(cpu_plan, [steps, "2d.patch_schedule[0].patch_size[1]=48"]).configurations["2d"]
+    assert edited.patch_schedule.value[0].patch_size == (32, 48)
+
+
+@pytest.mark.parametrize(
     ("assignment", "words"),
     [
+        ("2d.early_stopping.patience=3", "there is no patience in that value"),
+        ("2d.loss.terms.focal.gamma=3", "Input should be a valid number"),
         ("3d_fullres.ptch_size=[1]", "Did you mean 3d_fullres.patch_size?"),
         ("patch_size=[1]", "Did you mean 2d.patch_size or 3d_fullres.patch_size?"),
         ("2d.optimizer.learning_rat=1", "there is no learning_rat in that value. Did you mean learning_rate?"),

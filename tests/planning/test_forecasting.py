@@ -5,15 +5,25 @@ from dataclasses import replace
 
 import pytest
 
+from autoseg.data.labels import Region
 from autoseg.decision import ruled
 from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.planning.choices import Length, PatchStep
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.editing import edit_plan
-from autoseg.planning.forecasting import Images, count_stored_bytes, forecast_again, sum_costs
+from autoseg.planning.forecasting import (
+    Images,
+    count_stored_bytes,
+    forecast_again,
+    sketch_configuration,
+    sum_costs,
+)
 from autoseg.planning.pinning import pins_of
 from autoseg.planning.plan import Plan
+from autoseg.planning.plan_file import parse_plan
 from autoseg.planning.planner import make_plan
 from autoseg.planning.wishes import Wishes
+from autoseg.serialization import dump_yaml, parse_yaml
 
 MakeFingerprint = Callable[..., Fingerprint]
 
@@ -28,6 +38,24 @@ def change(plan: Plan, name: str, **values: object) -> Plan:
 
 def test_forecasts_of_an_unchanged_plan_stay_as_they_are(cpu_plan: Plan) -> None:
     assert forecast_again(cpu_plan) == cpu_plan
+
+
+def test_regions_are_reckoned_as_outputs_and_a_cascade_still_sees_labels(
+    make_fingerprint: MakeFingerprint, gpu: DeviceFacts
+) -> None:
+    """Two regions of five labels: a head as of one label and background, four channels of the pass before."""
+    regions = (Region(name="w", labels=(1, 2, 3, 4), paints=1), Region(name="v", labels=(2, 4), paints=2))
+    fingerprint = make_fingerprint(shape=(400, 512, 512), n_labels=5)
+    labels = fingerprint.labels.model_copy(update={"regions": regions})
+    plan = make_plan(fingerprint.model_copy(update={"labels": labels}), gpu)
+    assert forecast_again(plan) == plan
+    assert parse_plan(parse_yaml(dump_yaml(plan), where="p"), where="p") == plan
+    plain = make_plan(make_fingerprint(shape=(400, 512, 512), n_labels=2), gpu)
+    parts = [one.configurations["3d_fullres"].memory_gb for one in (plan, plain)]
+    assert parts[0].inputs == parts[1].inputs
+    cascade = plan.configurations["3d_cascade"]
+    sketch = sketch_configuration(cascade, n_channels=1, n_labels=5, n_outputs=2)
+    assert (sketch.n_channels, sketch.n_labels) == (1 + 4, 2)
 
 
 def test_a_larger_batch_costs_more_memory_and_time(cpu_plan: Plan) -> None:
@@ -86,3 +114,40 @@ def test_a_voxel_on_disk_is_a_float_per_channel_and_a_label(n_labels: int, n_byt
 def test_a_plan_over_its_budget_is_warned_about(cpu_plan: Plan) -> None:
     much = forecast_again(change(cpu_plan, "3d_fullres", batch_size=400)).configurations["3d_fullres"]
     assert much.memory_gb.reason.startswith("WARNING")
+
+
+def test_a_network_of_ones_own_is_reckoned_as_a_plain_one_and_says_so(
+    make_fingerprint: MakeFingerprint, cpu: DeviceFacts
+) -> None:
+    own, plain = (
+        make_plan(make_fingerprint(), cpu, Wishes(network=name)).configurations["3d_fullres"]
+        for name in ("my_package.nets:Mine", "plain")
+    )
+    assert own.network.value == "my_package.nets:Mine"
+    for field in ("memory_gb", "prediction_memory_gb", "iteration_s"):
+        assert getattr(own, field).value == getattr(plain, field).value
+        assert "not known for a network of one's own" in getattr(own, field).reason
+        assert "one's own" not in getattr(plain, field).reason
+
+
+@pytest.mark.parametrize("length", [Length(n_iterations=1000), Length(train_time_s=600)])
+def test_seconds_are_a_mean_over_the_patch_schedule(cpu_plan: Plan, length: Length) -> None:
+    """A share of iterations at one speed, or a share of the time: then more iterations are short ones."""
+    divisor = cpu_plan.configurations["3d_fullres"].topology.value.divisor
+    step = PatchStep(until_share=0.25, patch_size=divisor, batch_size=2)
+    plan = change(cpu_plan, "3d_fullres", length=length, patch_schedule=(step,))
+    small = forecast_again(change(cpu_plan, "3d_fullres", patch_size=divisor, batch_size=2))
+    whole_s = cpu_plan.configurations["3d_fullres"].iteration_s.value
+    small_s = small.configurations["3d_fullres"].iteration_s.value
+    expected = 0.25 * small_s + 0.75 * whole_s if length.n_iterations else 1 / (0.25 / small_s + 0.75 / whole_s)
+    forecast = forecast_again(plan).configurations["3d_fullres"].iteration_s
+    assert forecast.value == pytest.approx(expected, rel=0.01)
+    assert forecast.reason.startswith("mean over the patch schedule")
+
+
+def test_memory_is_that_of_the_hungriest_step(cpu_plan: Plan) -> None:
+    volume = cpu_plan.configurations["3d_fullres"]
+    step = PatchStep(until_share=0.5, patch_size=volume.patch_size.value, batch_size=3 * volume.batch_size.value)
+    scheduled = forecast_again(change(cpu_plan, "3d_fullres", patch_schedule=(step,)))
+    larger = forecast_again(change(cpu_plan, "3d_fullres", batch_size=step.batch_size))
+    assert scheduled.configurations["3d_fullres"].memory_gb.value == larger.configurations["3d_fullres"].memory_gb.value

@@ -19,7 +19,7 @@ from autoseg.planning.memory import count_kept_bytes, count_parameters
 from autoseg.planning.peaks import Arithmetic, count_bytes_per_voxel
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.topology import derive_topology
-from autoseg.training.losses import compute_loss
+from autoseg.training.losses import Target, compute_loss
 
 FLOAT32, MIXED = Arithmetic(), Arithmetic("cuda", "bfloat16")
 CASES = [
@@ -50,6 +50,7 @@ def make_single_stage(network: str) -> NetworkSketch:
 def build(sketch: NetworkSketch) -> UNet:
     words: dict[str, Any] = {"topology": sketch.topology, "features": sketch.features, "blocks": sketch.blocks}
     words |= {"residual": sketch.is_residual, "deep_supervision": sketch.deep_supervision}
+    words |= {"dropout": sketch.dropout}
     return UNet(sketch.n_channels, sketch.n_labels, **words)
 
 
@@ -91,6 +92,19 @@ def test_activations_are_what_autograd_keeps(
     assert count_kept_bytes(sketch, patch_size, 2, FLOAT32) == pytest.approx(kept, rel=0.01)
 
 
+@pytest.mark.parametrize(("network", "spacing_mm", "patch_size"), CASES)
+def test_dropout_keeps_a_factor_per_map_and_nothing_else(
+    network: str, spacing_mm: tuple[float, ...], patch_size: tuple[int, ...]
+) -> None:
+    sketch = replace(make_sketch(network, spacing_mm, patch_size), dropout=0.3)
+    unet, image = build(sketch).train(), torch.zeros(2, 2, *patch_size)
+    whole = build(replace(sketch, dropout=0.0)).train()
+    added = [measure_kept_bytes(lambda: each(image), without=each) for each in (whole, unet)]  # noqa: B023
+    counted = [count_kept_bytes(replace(sketch, dropout=share), patch_size, 2, FLOAT32) for share in (0.0, 0.3)]
+    assert counted[1] - counted[0] == added[1] - added[0] > 0
+    assert counted[1] == pytest.approx(added[1], rel=0.01)
+
+
 def pool_as_on_cuda(self: nn.AvgPool3d, x: torch.Tensor) -> torch.Tensor:
     """Something of the same shape in bfloat16, which a CPU cannot pool; the input is kept for other reasons anyway."""
     return x[(slice(None), slice(None), *(slice(None, None, step) for step in self.stride))].contiguous()
@@ -119,7 +133,8 @@ def test_autocast_keeps_what_its_lists_say(
 def test_the_loss_keeps_two_softmaxes_targets_and_masks_per_level(n_labels: int) -> None:
     shapes = [(6, 16, 12), (6, 8, 6)]
     levels = [torch.zeros(2, n_labels, *shape, requires_grad=True) for shape in shapes]
-    target, loss = torch.ones(2, *shapes[0], dtype=torch.int64), Loss(terms={"cross_entropy": 1.0, "soft_dice": 1.0})
+    target = Target(torch.ones(2, *shapes[0], dtype=torch.int64))
+    loss = Loss(terms={"cross_entropy": 1.0, "soft_dice": 1.0})
     kept = measure_kept_bytes(lambda: compute_loss(levels, target, loss, batch_dice=False))
     n_voxels = 2 * (6 * 16 * 12 + 6 * 8 * 6)
     assert count_bytes_per_voxel(n_labels) * n_voxels == pytest.approx(kept, rel=0.01)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
+from autoseg.planning import blueprint
 from autoseg.planning.choices import Optimizer
 from autoseg.planning.footprint import LARGEST_HEAP_BLOCK, count_holes
 from autoseg.planning.layers import NetworkSketch
@@ -14,6 +16,7 @@ from autoseg.planning.memory import (
     RESTORING_BYTES,
     RESTORING_BYTES_PER_LOGIT,
     WINDOW_VOXELS,
+    count_moments,
     count_parameters,
     count_windows_per_batch,
     estimate_prediction_memory,
@@ -25,6 +28,7 @@ from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.topology import derive_topology
 from autoseg.prediction import restoring, sliding_window
 from autoseg.training import job, loop
+from autoseg.training.optimizers import make_optimizer
 
 ADAMW = Optimizer(name="adamw", learning_rate=1e-3, weight_decay=0.0, ema_decay=0.99)
 SGD = Optimizer(name="sgd", learning_rate=1e-2, weight_decay=0.0)
@@ -59,6 +63,26 @@ def test_batches_wait_in_the_memory_of_a_cpu_but_not_of_a_gpu() -> None:
     assert on_gpu.batches == 2 * 2 * voxels  # labels; the image is what the first convolution keeps
     assert on_cpu.batches == 2 * voxels * (13 * (4 * 2 + 2) + 2)
     assert BATCHES_IN_MEMORY == loop.N_BATCHES_AHEAD + job.N_VALIDATION_BATCHES + 2
+
+
+@pytest.mark.parametrize("name", blueprint.OPTIMIZERS)
+def test_every_optimizer_keeps_what_is_counted(name: str) -> None:
+    settings = Optimizer(name=name, learning_rate=1e-3, weight_decay=0.0)
+    layer = torch.nn.Linear(30, 20)
+    optimizer = make_optimizer(layer, settings)
+    layer(torch.ones(1, 30)).sum().backward()
+    optimizer.step()
+    kept = [each for state in optimizer.state.values() for each in state.values() if torch.is_tensor(each)]
+    n_weights = sum(weight.numel() for weight in layer.parameters())
+    assert sum(each.numel() for each in kept if each.ndim) == count_moments(settings) * n_weights
+
+
+def test_float16_takes_what_bfloat16_does() -> None:
+    words = {"device": "cuda"}
+    halves = [
+        estimate_training_memory(make_sketch(), FLAT, 4, SGD, **words, precision=f"{b}float16") for b in ("b", "")
+    ]
+    assert halves[0] == halves[1]
 
 
 @pytest.mark.parametrize("network", ["unet", "residual_unet"])

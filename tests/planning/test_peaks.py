@@ -22,7 +22,7 @@ from autoseg.planning.memory import count_kept_bytes
 from autoseg.planning.peaks import Arithmetic, peak_of_backward, peak_of_forward, peak_of_loss
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.topology import derive_topology
-from autoseg.training.losses import compute_loss
+from autoseg.training.losses import Target, compute_loss
 
 CPU = Arithmetic()
 LOSS = Loss(terms={"cross_entropy": 1.0, "soft_dice": 1.0})
@@ -112,7 +112,7 @@ def test_a_training_step_lives_on_what_is_counted(
     sketch = make_sketch(network, spacing_mm, patch_size)
     patch_size = fit(sketch, patch_size)
     unet, image = build(sketch).train(), torch.zeros(2, 3, *patch_size)
-    target = torch.ones(2, *patch_size, dtype=torch.int64)
+    target = Target(torch.ones(2, *patch_size, dtype=torch.int64))
     compute_loss(unet(image), target, LOSS, batch_dice=False)[0].backward()  # from now on gradients add in place
     with Living() as living:
         levels = unet(image)
@@ -129,7 +129,7 @@ def test_a_training_step_lives_on_what_is_counted(
 
 def test_many_labels_make_the_loss_the_busiest_moment() -> None:
     logits = torch.zeros(1, 30, 6, 16, 12, requires_grad=True)
-    target = torch.ones(1, 6, 16, 12, dtype=torch.int64)
+    target = Target(torch.ones(1, 6, 16, 12, dtype=torch.int64))
     with Living() as living:
         compute_loss(logits * 1, target, LOSS, batch_dice=True)
     assert living.peak - logits.nbytes == pytest.approx(peak_of_loss(30, [(6, 16, 12)], CPU), rel=0.1)

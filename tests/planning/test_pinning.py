@@ -8,7 +8,7 @@ import pytest
 from autoseg.decision import ruled
 from autoseg.errors import PlanError
 from autoseg.fingerprinting.fingerprint import Fingerprint
-from autoseg.planning.choices import Blocks, Topology
+from autoseg.planning.choices import Blocks, EarlyStopping, Loss, PatchStep, Topology
 from autoseg.planning.devices import DeviceFacts, Speed
 from autoseg.planning.pinning import Pins, pins_of
 from autoseg.planning.plan import Plan
@@ -157,3 +157,30 @@ def test_nothing_is_known_of_a_device_that_only_a_person_named(plan_with: Callab
 def test_more_folds_than_cases_are_refused(plan_with: Callable[..., Plan]) -> None:
     with pytest.raises(PlanError, match=r"n_folds: 500 .* but there are 20 cases"):
         plan_with(n_folds=500)
+
+
+STEP = PatchStep(until_share=0.4, patch_size=(4, 16, 16), batch_size=4)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("dropout", 0.1),
+        ("loss", Loss(terms={"focal": 1.0}, parameters={"focal": {"gamma": 3.0}})),
+        ("patch_schedule", (STEP,)),
+        ("early_stopping", EarlyStopping(patience=2)),
+        ("case_sampling", "by_size"),
+        ("memory_layout", "channels_last"),
+        ("compile", True),
+        ("augmentation_engine", "device"),
+        ("precision", "float16"),
+    ],
+)
+def test_how_it_is_trained_can_be_pinned_and_planned_again(
+    plan_with: Callable[..., Plan], make_fingerprint: MakeFingerprint, gpu: DeviceFacts, field: str, value: object
+) -> None:
+    plan = plan_with(**{f"volume__{field}": value})
+    assert getattr(plan.configurations["3d_fullres"], field).value == value
+    again = make_plan(make_fingerprint(), gpu, pins=pins_of(plan))
+    assert again == plan
+    assert again.pinned == (f"3d_fullres.{field}",)

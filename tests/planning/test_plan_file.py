@@ -152,3 +152,27 @@ def test_a_written_plan_and_an_edited_one_fit_the_schema(cpu_plan: Plan, tmp_pat
     assert schema.is_valid(plain)
     for wrong in ({"batch_size": "four"}, {"batchsize": 4}, {"optimizer": {"name": "sgd", "lr": 1}}):
         assert not schema.is_valid(plain | {"configurations": {"2d": plain["configurations"]["2d"] | wrong}})
+
+
+PLANS = Path(__file__).resolve().parents[2] / "plans"
+LATER = {"loss": ["parameters"], "optimizer": ["parameters"], "augmentation": ["elastic", "custom"]}
+SEALED_BEFORE = {"2d.loss": "f11b", "2d.optimizer": "093a", "2d.augmentation": "727e"}  # as they were in nuclei.yaml
+
+
+def write_earlier_plan(path: Path) -> None:
+    """The plan of nuclei as it was written before losses had parameters and patches elastic deformation."""
+    plain = read_yaml(PLANS / "nuclei.yaml")
+    configuration = plain["configurations"]["2d"]
+    for key, fields in LATER.items():
+        for field in fields:
+            del configuration[key]["value"][field]
+    plain["seal"] = {**plain["seal"], **SEALED_BEFORE}
+    write_yaml(path, plain)
+
+
+def test_a_plan_from_before_new_fields_is_not_taken_for_edited(tmp_path: Path) -> None:
+    write_earlier_plan(tmp_path / "plan.yaml")
+    assert read_plan(tmp_path / "plan.yaml").pinned == ()
+    text = (tmp_path / "plan.yaml").read_text().replace("cross_entropy: 1.0", "cross_entropy: 2.0")
+    (tmp_path / "plan.yaml").write_text(text)
+    assert read_plan(tmp_path / "plan.yaml").pinned == ("2d.loss",)

@@ -49,6 +49,18 @@ def test_a_worked_edit_works(name: str, tmp_path: Path, monkeypatch: pytest.Monk
     assert after.memory_gb.value <= 8.0
 
 
+def test_the_worked_training_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = next(line for line in README.splitlines() if line.endswith("--output recipe.yaml"))
+    monkeypatch.chdir(ROOT)
+    words = [str(tmp_path / word) if word == "recipe.yaml" else word for word in shlex.split(command)[1:]]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    plan = read_plan(tmp_path / "recipe.yaml")
+    assert set(plan.pinned) == {f"3d_fullres.{key}" for key in ("loss", "dropout", "patch_schedule")}
+    assert plan.configurations["3d_fullres"].loss.value.parameters == {"focal": {"gamma": 3}}
+    assert plan.wishes.augmentation == "light"
+
+
 PROSTATE_PINS = {"3d_fullres.spacing_mm", "3d_fullres.loss"}
 
 

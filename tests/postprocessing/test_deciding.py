@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autoseg.data.labels import IGNORED, Labels
+from autoseg.data.labels import IGNORED, Labels, Region
 from autoseg.decision import Decision
 from autoseg.errors import UsageError
 from autoseg.postprocessing.deciding import Postprocessing, Step, apply_postprocessing, decide_postprocessing
@@ -101,3 +101,26 @@ def test_decision_survives_its_file() -> None:
     decision = decide((body(), with_speck(body(), 1)))
     read = parse_record(Decision[Postprocessing], parse_yaml(dump_yaml(decision), where="x"), where="x")
     assert read.value == decision.value
+
+
+def test_of_regions_only_all_foreground_is_tried() -> None:
+    """Two lesions in one organ: the smaller one is not taken out of the organ, but a speck outside of both goes."""
+    organ, lesion = Region(name="organ", labels=(1, 2), paints=1), Region(name="lesion", labels=(2,), paints=2)
+    labels = LABELS.model_copy(update={"regions": (organ, lesion)})
+    reference, predicted = body(), body()
+    predicted[1:3, 5, 5] = 2
+    decision = decide_postprocessing(lambda: [(reference, with_speck(predicted, 1))], labels)
+    assert decision.value.steps == (ALL,)
+    assert list(decision.inputs["dice"]) == ["all foreground"]
+    before, after = decision.inputs["dice"]["all foreground"]["organ"]
+    n = int((reference > 0).sum())
+    assert (before, after) == pytest.approx((2 * n / (2 * n + 1), 1), abs=1e-4)
+    assert decision.reason.endswith("single regions overlap and were not tried")
+
+
+def test_labels_that_a_case_does_not_annotate_do_not_decide() -> None:
+    """The speck is a lesion in a case whose reference marks the organ alone: there may well be one."""
+    pairs = [(body(), with_speck(body(), 2))]
+    assert decide_postprocessing(lambda: pairs, LABELS).value.steps == (ALL,)
+    assert decide_postprocessing(lambda: pairs, LABELS, annotated=[("organ",)]).value.steps == ()
+    assert decide_postprocessing(lambda: pairs, LABELS, annotated=[None]).value.steps == (ALL,)

@@ -8,11 +8,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from autoseg.data.labels import Region
 from autoseg.decision import fixed
 from autoseg.errors import UsageError
 from autoseg.planning.choices import Resampling
 from autoseg.planning.plan import ChannelPlan, Configuration, Plan
-from autoseg.prediction.restoring import Member, find_largest, restore, segment_on_grid, split_into_blocks
+from autoseg.prediction.restoring import (
+    Member,
+    find_largest,
+    paint_regions,
+    restore,
+    segment_on_grid,
+    split_into_blocks,
+)
 from autoseg.preprocessing.preprocess import Placement, align, prepare
 from autoseg.preprocessing.resampling import resample
 
@@ -118,6 +126,71 @@ def test_members_of_different_crops_are_refused():
         restore([make_member(), other])
     with pytest.raises(UsageError, match="same crop and labels"):
         restore([make_member(), make_member(n_labels=3)])
+
+
+NESTED = (
+    Region(name="whole", labels=(1, 2, 3), paints=2),
+    Region(name="core", labels=(1, 3), paints=1),
+    Region(name="enhancing", labels=(3,), paints=3),
+)
+
+
+def make_regional(seed: int = 0, shape=NETWORK_SHAPE) -> Member:
+    return replace(make_member(3, seed, shape), regions=NESTED)
+
+
+def paint_densely(are_inside: np.ndarray) -> np.ndarray:
+    """Voxel by voxel: the last region that a voxel is in paints it."""
+    paints = np.array([0, *(region.paints for region in NESTED)])
+    last = [max((k + 1 for k in range(3) if voxel[k]), default=0) for voxel in are_inside.reshape(3, -1).T]
+    return paints[last].reshape(are_inside.shape[1:])
+
+
+@pytest.mark.parametrize("slab_bytes", [1, 20_000, 2**28])
+def test_regions_are_painted_where_their_logit_is_positive(slab_bytes):
+    dense = put_back(paint_densely(resample_densely(make_regional()) > 0))
+    segmentation = restore([make_regional()], slab_bytes=slab_bytes).segmentation
+    np.testing.assert_array_equal(segmentation, dense)
+    assert segmentation.dtype == np.int16
+    assert set(np.unique(segmentation)) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("slab_bytes", [1, 2**28])
+def test_an_ensemble_paints_where_the_mean_probability_of_a_region_exceeds_one_half(slab_bytes):
+    members = [make_regional(1), make_regional(2, (9, 30, 20)), make_regional(3, (9, 24, 35))]
+    each = [1 / (1 + np.exp(-resample_densely(member).astype(np.float64))) for member in members]
+    mean = np.mean(each, axis=0)
+    restored = restore(members, slab_bytes=slab_bytes, keep_probabilities=True)
+    np.testing.assert_array_equal(restored.segmentation, put_back(paint_densely(mean > 0.5)))
+    expected = np.stack([put_back(region) for region in mean])
+    np.testing.assert_allclose(restored.probabilities, expected, atol=1e-3)
+
+
+def test_probabilities_of_regions_are_kept_without_changing_the_segmentation():
+    member = make_regional()
+    member.logits[:, ::2] = 1e-9  # above 0, though a probability in float32 is exactly one half
+    restored = restore([member], keep_probabilities=True)
+    np.testing.assert_array_equal(restored.segmentation, restore([member]).segmentation)
+    assert restored.probabilities[:, 0].max() == 0  # outside of the crop
+
+
+def test_a_cascade_sees_painted_regions():
+    member = make_regional()
+    np.testing.assert_array_equal(segment_on_grid(member, NETWORK_SHAPE), paint_densely(member.logits > 0))
+
+
+def test_regions_of_single_labels_are_painted_as_labels_are_chosen():
+    """Logits of which at most one is positive, against the largest of them and a background of 0."""
+    logits = np.random.default_rng(0).normal(size=(3, 4, 5, 6))
+    logits[logits < logits.max(axis=0)] = -1
+    regions = [Region(name=str(label), labels=(label,), paints=label) for label in (1, 2, 3)]
+    with_background = np.concatenate([np.zeros((1, 4, 5, 6)), logits])
+    np.testing.assert_array_equal(paint_regions(logits, regions, 0.0), find_largest(with_background))
+
+
+def test_regions_and_labels_are_no_ensemble():
+    with pytest.raises(UsageError, match="same crop and labels"):
+        restore([make_regional(), make_member(n_labels=3)])
 
 
 def make_blocks(block: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -70,7 +70,7 @@ def naive_logits(networks, image, patch, step=0.5, axes=()) -> np.ndarray:
 @pytest.mark.parametrize("axes", [(), (1, 2)])
 def test_equals_the_naive_loop(shape, axes):
     networks, image, patch = [Conv(3, 1), Conv(3, 2)], make_image(*shape), (6, 10, 12)
-    logits = predict_logits(networks, image, patch_size=patch, n_labels=N_LABELS, mirroring_axes=axes)
+    logits = predict_logits(networks, image, patch_size=patch, n_outputs=N_LABELS, mirroring_axes=axes)
     assert logits.dtype == np.float32
     assert logits.shape == (N_LABELS, *shape)
     np.testing.assert_allclose(logits, naive_logits(networks, image, patch, axes=axes), atol=1e-5)
@@ -79,13 +79,13 @@ def test_equals_the_naive_loop(shape, axes):
 @pytest.mark.parametrize("shape", [(5, 7, 3), (3, 10, 12), (1, 11, 33)])
 def test_a_2d_network_sees_every_slice(shape):
     network, image, patch = Conv(2), make_image(*shape), (10, 12)
-    logits = predict_logits([network], image, patch_size=patch, n_labels=N_LABELS, mirroring_axes=(0,))
+    logits = predict_logits([network], image, patch_size=patch, n_outputs=N_LABELS, mirroring_axes=(0,))
     np.testing.assert_allclose(logits, naive_logits([network], image, patch, axes=(0,)), atol=1e-5)
 
 
 @pytest.mark.parametrize("windows_per_batch", [1, 4, 1000])
 def test_batches_of_windows_do_not_change_the_answer(windows_per_batch):
-    image, options = make_image(9, 21, 25), {"patch_size": (6, 10, 12), "n_labels": N_LABELS, "step": 0.3}
+    image, options = make_image(9, 21, 25), {"patch_size": (6, 10, 12), "n_outputs": N_LABELS, "step": 0.3}
     alone = naive_logits([Conv(3)], image, (6, 10, 12), step=0.3)
     batched = predict_logits([Conv(3)], image, windows_per_batch=windows_per_batch, **options)
     np.testing.assert_allclose(batched, alone, atol=1e-5)
@@ -121,7 +121,7 @@ def test_progress_ends_with_all_windows():
         [network],
         make_image(6, 20, 12),
         patch_size=(6, 10, 12),
-        n_labels=N_LABELS,
+        n_outputs=N_LABELS,
         windows_per_batch=2,
         on_progress=lambda *step: steps.append(step),
     )
@@ -136,7 +136,7 @@ def test_output_that_is_not_finite_names_the_window():
     image = make_image(6, 20, 12)
     image[0, 0, 19, 0] = 7
     with pytest.raises(NumericalError, match=r"window at \(0, 10, 0\) is not finite"):
-        predict_logits([spoil], image, patch_size=(6, 10, 12), n_labels=1)
+        predict_logits([spoil], image, patch_size=(6, 10, 12), n_outputs=1)
 
 
 @pytest.mark.parametrize("patch", [(6, 10, 12), (10, 12)])
@@ -147,7 +147,16 @@ def test_a_previous_segmentation_is_seen_as_channels_and_mirrored_with_the_image
     convolve = conv3d if len(patch) == 3 else conv2d
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(N_LABELS, N_CHANNELS + N_LABELS - 1, *(3,) * len(patch), generator=generator)
-    options = {"patch_size": patch, "n_labels": N_LABELS, "mirroring_axes": (0, 1)}
+    options = {"patch_size": patch, "n_outputs": N_LABELS, "mirroring_axes": (0, 1)}
     network = partial(convolve, weight=weight, padding=1)
     expected = predict_logits([network], joined, **options)
     np.testing.assert_array_equal(predict_logits([network], image, previous=previous, **options), expected)
+
+
+def test_the_labels_of_a_previous_segmentation_may_be_more_than_the_outputs():
+    image, previous = make_image(5, 23, 30), np.random.default_rng(1).integers(0, 5, (5, 23, 30))
+    joined = np.concatenate([image, np.stack([previous == label for label in (1, 2, 3, 4)]).astype(np.float32)])
+    weight = torch.randn(2, N_CHANNELS + 4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    network, options = partial(conv3d, weight=weight, padding=1), {"patch_size": (6, 10, 12), "n_outputs": 2}
+    logits = predict_logits([network], image, previous=previous, n_labels=5, **options)
+    np.testing.assert_array_equal(logits, predict_logits([network], joined, **options))

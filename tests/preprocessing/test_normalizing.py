@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,47 @@ def test_channels_follow_their_own_scheme_and_the_image_stays_as_it_was():
 def test_an_unknown_scheme_names_the_nearest():
     with pytest.raises(PlanError, match=r"no scheme zscor\. Did you mean zscore"):
         run([1], plan_channel("zscor"))
+
+
+OWN = """
+import numpy as np
+
+def halve(channel, mask, plan):
+    channel[~mask] = 0
+    return channel / 2
+
+def flatten(channel, mask, plan):
+    return channel.ravel()
+
+def forget(channel, mask, plan):
+    channel /= 2
+"""
+
+
+@pytest.fixture
+def own_schemes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_schemes_for_a_test.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("own_schemes")
+def test_a_scheme_of_ones_own_sees_the_mask():
+    mask = np.array([True, True, False])
+    np.testing.assert_allclose(run([4, 6, 8], plan_channel("own_schemes_for_a_test:halve"), mask), [2, 3, 0])
+
+
+@pytest.mark.usefixtures("own_schemes")
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("flatten", r"flatten returned shape \(3,\), but a scheme returns an array of the channel's shape \(1, 1, 3\)"),
+        ("forget", "forget returned NoneType, but"),
+        (
+            "half",
+            "channel first: own_schemes_for_a_test:half: there is no half in own_schemes_for_a_test. Did you mean",
+        ),
+    ],
+)
+def test_a_scheme_of_ones_own_that_cannot_be_is_refused(name: str, sentence: str):
+    with pytest.raises(PlanError, match=sentence):
+        run([4, 6, 8], plan_channel(f"own_schemes_for_a_test:{name}"))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from autoseg.data.labels import IGNORED
 from autoseg.decision import fixed
 from autoseg.planning.choices import Resampling
 from autoseg.planning.plan import ChannelPlan, Configuration, Plan
@@ -98,3 +99,19 @@ def test_an_anisotropic_case_repeats_slices_instead_of_blending_them():
     prepared = prepare(align(image, None, (4.0, 1.0, 1.0), make_plan((0, 1, 2))), make_configuration(2.0, 1.0, 1.0))
     np.testing.assert_allclose(prepared.image[0, :, 0, 0], [1, 1, 2, 2, 3, 3])
     assert prepared.placement.separate_axis == 0
+
+
+@pytest.mark.parametrize(("target_mm", "n_slices"), [((2.0, 1.0, 3.0), 1), ((1.0, 1.0, 3.0), 2), ((3.0, 1.0, 3.0), 1)])
+def test_annotated_slices_among_ignored_ones_stay_where_they_are(target_mm, n_slices):
+    """Two slices along x of a case of (12, 10, 8) voxels that is stored with x first: one in the crop, one outside."""
+    image, segmentation = make_case()
+    sparse = np.full_like(segmentation, IGNORED)
+    sparse[..., [0, 5]] = segmentation[..., [0, 5]]
+    aligned = align(image, sparse, (1.0, 3.0, 2.0), make_plan((2, 0, 1)))
+    prepared = prepare(aligned, make_configuration(*target_mm))
+    supervised = (prepared.segmentation != IGNORED).all(axis=(1, 2))
+    assert (prepared.segmentation[~supervised] == IGNORED).all()
+    assert supervised.sum() == n_slices
+    assert supervised.argmax() == {5: 2, 10: 4, 3: 1}[len(supervised)]
+    expected = segmentation[2:9, 1:9, 5]
+    assert all((plane == expected).all() for plane in prepared.segmentation[supervised])

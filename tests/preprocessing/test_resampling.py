@@ -94,12 +94,17 @@ def make_labels(shape: tuple[int, ...], n_labels: int, seed: int = 1) -> np.ndar
 
 
 def vote_one_hot(segmentation: np.ndarray, new_shape: tuple[int, ...], orders: tuple[int, ...]) -> np.ndarray:
-    """Interpolate all masks at once in float64, axis by axis; the first of the largest weights wins."""
+    """Interpolate all masks at once in float64, axis by axis; the first of the largest weights wins.
+
+    Ignored is what is ignored by more than half, whatever the others weigh.
+    """
     labels = np.unique(segmentation)
     weights = np.stack([segmentation == label for label in labels]).astype(np.float64)
     for axis, (n_out, order) in enumerate(zip(new_shape, orders, strict=True), start=1):
         factors = [n_out / weights.shape[axis] if a == axis else 1 for a in range(4)]
         weights = ndimage.zoom(weights, factors, order=order, mode="nearest", grid_mode=True)
+    is_ignored = weights[labels == IGNORED].sum(axis=0) > 0.5 + TIE
+    weights[labels == IGNORED] = np.where(is_ignored, np.inf, -np.inf)
     return labels[(weights >= weights.max(axis=0) - TIE / 2).argmax(axis=0)]
 
 
@@ -122,6 +127,20 @@ def test_a_label_that_nearest_neighbours_jump_over_vanishes():
     segmentation = np.zeros((1, 3, 9), dtype=np.int16)
     segmentation[:, :, 3] = 5
     assert set(np.unique(resample_labels(segmentation, (1, 3, 3), 0))) == {0}
+
+
+@pytest.mark.parametrize("n_slices", [5, 7, 10, 15, 20])
+def test_a_slice_among_ignored_ones_is_not_lost_for_being_alone(n_slices):
+    """On half as many slices each lies between two; where it is its own neighbour's equal, it is annotated."""
+    segmentation = np.full((10, 6, 8), IGNORED, dtype=np.int16)
+    annotated = np.where(np.arange(8) < 3, 2, 0)
+    segmentation[4] = annotated
+    resampled = resample_labels(segmentation, (n_slices, 6, 8))
+    kept = (resampled != IGNORED).any(axis=(1, 2))
+    centres = (np.arange(n_slices) + 0.5) * 10 / n_slices - 0.5
+    np.testing.assert_array_equal(kept, np.abs(centres - 4) <= 0.5 + 1e-9)
+    assert (resampled[kept] == annotated).all()
+    assert np.isin(resampled, [IGNORED, 0, 2]).all()
 
 
 def test_label_boxes_come_in_order_and_fit():

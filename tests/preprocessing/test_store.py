@@ -64,7 +64,7 @@ def test_labels_beyond_a_byte_are_kept(tmp_path):
 
 def test_locations_are_voxels_of_their_label(folder):
     case, prepared = open_case(folder, "liver_1"), make_prepared()
-    assert {label: len(where) for label, where in case.locations.items()} == {1: 6 * 20 * 29, 2: 2 * 3 * 4}
+    assert {label: len(where) for label, where in case.locations.items()} == {0: 10_000, 1: 6 * 20 * 29, 2: 2 * 3 * 4}
     for label, where in case.locations.items():
         assert (prepared.segmentation[tuple(where.T)] == label).all()
         assert len(np.unique(where, axis=0)) == len(where)
@@ -85,6 +85,16 @@ def test_a_case_without_foreground_has_no_locations(tmp_path):
     prepared.segmentation[...] = 0
     write_case(tmp_path, "empty", prepared, source="")
     assert open_case(tmp_path, "empty").locations == {}
+
+
+def test_background_is_located_only_beside_ignored_voxels():
+    dense = np.zeros((6, 8, 10), dtype=np.int16)
+    dense[2, 3:5, 4:9] = 3
+    sparse = np.where(np.arange(6)[:, None, None] % 3 == 2, dense, IGNORED)
+    assert set(sample_locations(dense, seed=5)[:, 0]) == {3}
+    drawn = sample_locations(sparse, seed=5)
+    assert (sparse[tuple(drawn[:, 1:].T)] == drawn[:, 0]).all()
+    assert np.bincount(drawn[:, 0]).tolist() == [2 * 80 - 10, 0, 0, 10]
 
 
 def test_a_case_is_there_only_for_its_own_source(folder):

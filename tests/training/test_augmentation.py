@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from autoseg.data.labels import IGNORED
 from autoseg.planning.choices import Augmentation, Transform
 from autoseg.training.augmentation import INTENSITY_TRANSFORMS, Variation, augment, draw_variation
-from autoseg.training.turning import Turn, compute_margin
+from autoseg.training.turning import Bend, Turn, compute_margin
 
 PATCH = (10, 16, 24)
 STILL = Turn((0.0, 0.0, 0.0))
@@ -28,7 +29,8 @@ PUBLISHED = Augmentation(
     gamma=Transform(probability=0.3, range=(0.7, 1.5)),
     mirroring=Transform(probability=0.5),
 )
-NAMES = [name for name in Augmentation.model_fields if name != "in_plane"]
+NAMES = [name for name in Augmentation.model_fields if name not in ("in_plane", "elastic", "custom")]
+ELASTIC = Transform(probability=0.3, range=(1, 4))
 
 
 def change(**changed) -> Augmentation:
@@ -246,3 +248,28 @@ def test_global_random_states_and_the_given_arrays_are_left_as_they_were():
     np.testing.assert_array_equal(segmentation, before[1])
     assert random.getstate() == before[2]
     np.testing.assert_array_equal(np.random.get_state()[1], before[3])
+
+
+def test_a_bend_is_drawn_as_often_as_the_plan_says_and_changes_nothing_else():
+    bent = change(elastic=ELASTIC)
+    drawn = [(draw(bent, seed), draw(PUBLISHED, seed)) for seed in range(2000)]
+    bends = [variation.turn.bend for variation, _ in drawn if variation.turn.bend is not None]
+    assert len(bends) / 2000 == pytest.approx(0.3, abs=0.03)
+    assert 1 <= min(bend.magnitude for bend in bends) < 1.2 < 3.8 < max(bend.magnitude for bend in bends) <= 4
+    assert len({bend.seed for bend in bends}) == len(bends)
+    assert all(replace(one, turn=replace(one.turn, bend=None)) == other for one, other in drawn)
+
+
+@pytest.mark.parametrize("in_plane", [False, True])
+def test_a_bend_takes_image_and_segmentation_along(in_plane):
+    augmentation, turn = change(in_plane=in_plane), Turn((9.0,) if in_plane else (20.0, -10.0, 5.0), 1.1, Bend(3, 3.0))
+    source = tuple(n + 2 * m for n, m in zip(PATCH, compute_margin(PATCH, turn), strict=True))
+    segmentation = (gaussian_filter(np.random.default_rng(0).normal(size=source), 2) > 0).astype(np.int16)
+    moved, labels = augment(segmentation[None] * 1.0, segmentation, augmentation, Variation(turn), patch_size=PATCH)
+    clear = np.abs(moved[0] - 0.5) > 0.001
+    np.testing.assert_array_equal(labels[clear], moved[0][clear] > 0.5)
+
+
+def test_only_custom_transforms_need_a_seed():
+    assert draw(PUBLISHED, 0).custom_seed == 0
+    assert draw(change(custom=("a:b",)), 0).custom_seed != draw(change(custom=("a:b",)), 1).custom_seed

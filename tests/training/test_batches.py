@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from autoseg.planning.choices import Augmentation, Corruption, Transform
 from autoseg.preprocessing.label_maps import write_labels
 from autoseg.preprocessing.preprocess import Placement, Prepared
 from autoseg.preprocessing.store import open_case, write_case
-from autoseg.training.batches import BatchMaker, PreviousSegmentations
+from autoseg.training.batches import BatchMaker, PreviousSegmentations, RawBatch
 
 SHAPE = (12, 20, 28)
 PATCH = (8, 12, 16)
@@ -99,11 +101,95 @@ def test_a_batch_depends_on_seed_and_iteration_alone(folder):
     assert not np.array_equal(first.image, make_maker(folder, seed=6).make(7).image)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 5])
-def test_the_realised_foreground_share_is_the_asked_one(folder, batch_size):
-    maker = make_maker(folder, augmentation=None, batch_size=batch_size, patch_size=(2, 2, 2))
-    places = [place for iteration in range(-(-200 // batch_size)) for place in maker.make(iteration).places]
+def test_batches_are_those_of_earlier_releases(folder):
+    """Taken from the code of November 2026. Who changes these numbers changes what every seed means."""
+    batch = make_maker(folder).make(0)
+    assert [(place.case_id, place.start) for place in batch.places] == [("b", (4, 0, 10)), ("b", (3, 5, 5))]
+    assert hashlib.sha256(batch.segmentation.astype("<i2").tobytes()).hexdigest()[:16] == "fd9243e1ba57263e"
+    np.testing.assert_allclose(batch.image.mean(axis=(1, 2, 3, 4)), [7185.008, 5956.971], rtol=1e-4)
+    np.testing.assert_allclose(batch.image.std(axis=(1, 2, 3, 4)), [3936.1104, 2683.366], rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_the_realised_foreground_share_is_the_asked_one(folder, batch_size, n_processes):
+    n_processes = min(n_processes, batch_size)
+    changes = {"augmentation": None, "batch_size": batch_size, "patch_size": (2, 2, 2)}
+    makers = [make_maker(folder, **changes, part=(rank, n_processes)) for rank in range(n_processes)]
+    places = [place for i in range(-(-200 // batch_size)) for maker in makers for place in maker.make(i).places]
     assert np.mean([place.label is not None for place in places]) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_the_parts_of_several_processes_are_the_batch(folder, files):
+    changes = {
+        "batch_size": 5,
+        "previous": PreviousSegmentations(files, 3, CORRUPTION),
+        "annotated": {"a": (True, False)},
+    }
+    whole = make_maker(folder, **changes).make(3)
+    for rank in range(3):
+        part = make_maker(folder, **changes, part=(rank, 3)).make(3)
+        assert part.places == whole.places[rank::3]
+        for name in ("image", "segmentation", "previous", "annotated"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[rank::3])
+
+
+def test_more_processes_than_samples_are_refused(folder):
+    with pytest.raises(UsageError, match="3 processes share a batch of 2"):
+        make_maker(folder, part=(0, 3))
+
+
+def test_what_a_case_is_annotated_for_comes_with_its_patches(folder):
+    maker = make_maker(folder, annotated={"b": (True, False, True)}, augmentation=None)
+    for batch in map(maker.make, range(5)):
+        expected = [[True, place.case_id != "b", True] for place in batch.places]
+        np.testing.assert_array_equal(batch.annotated, expected)
+    assert make_maker(folder).make(0).annotated is None
+
+
+def test_case_sampling_is_obeyed_and_an_unknown_one_refused(folder):
+    changes = {"case_ids": ("a", "b", "empty"), "augmentation": None, "case_sampling": "by_rare_label"}
+    places = [p for i in range(60) for p in make_maker(folder, foreground_share=1.0, **changes).make(i).places]
+    assert {place.case_id for place in places} == {"a", "b"}
+    assert np.mean([place.label == 2 for place in places]) == pytest.approx(0.5, abs=0.15)
+    with pytest.raises(UsageError, match="no case_sampling by_colour"):
+        make_maker(folder, case_sampling="by_colour")
+
+
+@pytest.mark.parametrize("patch_size", [PATCH, (12, 16)])
+def test_a_raw_batch_is_the_same_samples_before_augmentation(folder, files, patch_size):
+    changes = {"patch_size": patch_size, "mirroring_axes": (0, 1), "annotated": {"a": (True, False)}}
+    maker = make_maker(folder, previous=PreviousSegmentations(files, 3, CORRUPTION), **changes, engine="device")
+    for iteration in range(4):
+        raw, finished = maker.make(iteration), maker.make_finished(iteration)
+        assert isinstance(raw, RawBatch)
+        assert raw.places == finished.places
+        np.testing.assert_array_equal(raw.previous, finished.previous)
+        np.testing.assert_array_equal(raw.annotated, finished.annotated)
+        for image, segmentation, variation in zip(raw.images, raw.segmentations, raw.variations, strict=True):
+            assert image.shape[1:] == segmentation.shape
+            assert (segmentation.shape == patch_size) or variation.turn.moves
+
+
+def test_a_sparse_case_gives_patches_with_supervision_only(tmp_path):
+    segmentation = np.full((20, 40, 60), -1, dtype=np.int16)
+    segmentation[3, 5:9, 7] = 0
+    segmentation[16, 30, 50:55] = 1
+    store_case(tmp_path, "sparse", segmentation)
+    maker = make_maker(tmp_path, case_ids=("sparse",), augmentation=None)
+    for batch in map(maker.make, range(20)):
+        assert all((patch >= 0).any() for patch in batch.segmentation)
+
+
+def test_a_bent_patch_reads_as_far_as_it_bends(tmp_path):
+    store_case(tmp_path, "ones", np.ones((50, 60, 70), dtype=np.int16))
+    bent = AUGMENTATION.model_copy(update={"elastic": Transform(probability=1, range=(4, 4))})
+    maker = make_maker(tmp_path, case_ids=("ones",), augmentation=bent)
+    for batch in map(maker.make, range(20)):
+        inner = [
+            place.start for place in batch.places if min(*place.start, *(np.array([42, 48, 54]) - place.start)) > 16
+        ]
+        assert not inner or batch.segmentation[[place.start in inner for place in batch.places]].min() == 1
 
 
 def test_a_patch_centred_on_foreground_holds_its_label(folder):

@@ -14,8 +14,8 @@ from autoseg.errors import ResourceError, UsageError
 from autoseg.training.batches import Batch
 from autoseg.training.device import (
     choose_device,
-    computes_in_bfloat16,
     explaining_out_of_memory,
+    find_mixed_type,
     forget_peak_memory,
     measure_peak_memory_gb,
     move_input,
@@ -79,12 +79,14 @@ def test_what_is_freed_in_small_pieces_does_not_count() -> None:
     assert measure_peak_memory_gb(CPU) > began + 0.9 * len(pieces) * 1000 / 1e9
 
 
-def test_only_a_gpu_computes_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not computes_in_bfloat16("bfloat16", CPU)
+def test_only_a_gpu_mixes_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda")
+    assert find_mixed_type("bfloat16", CPU) is find_mixed_type("float16", CPU) is None
     for is_able in (True, False):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda is_able=is_able: is_able)
-        assert computes_in_bfloat16("bfloat16", torch.device("cuda")) is is_able
-        assert not computes_in_bfloat16("float32", torch.device("cuda"))
+        assert find_mixed_type("bfloat16", gpu) is (torch.bfloat16 if is_able else None)
+        assert find_mixed_type("float16", gpu) is torch.float16
+        assert find_mixed_type("float32", gpu) is None
 
 
 def test_a_batch_enters_with_its_previous_segmentation() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoseg.training.history import Epoch, append_epoch, cut_history, read_history
+from autoseg.training.history import Epoch, append_epoch, read_history, write_history
 
 
 def make_epoch(number: int) -> Epoch:
@@ -46,7 +46,7 @@ def test_epochs_beyond_the_saved_state_are_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     for number in (1, 2, 3):
         append_epoch(path, make_epoch(number))
-    cut_history(path, 2)
+    write_history(path, [make_epoch(1), make_epoch(2)])
     assert [epoch.epoch for epoch in read_history(path)] == [1, 2]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,32 @@ def test_the_number_of_workers_changes_nothing(folder, n_workers):
 def test_a_missing_case_is_named_where_its_batch_is_due(folder, n_workers):
     with pytest.raises(WorkspaceError, match="nowhere"):
         take(make_maker(folder, "nowhere"), 1, n_workers=n_workers)
+
+
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_a_function_of_the_iteration_is_enough(n_workers):
+    with BatchStream(str, start=8, n_workers=n_workers, n_ahead=2) as batches:
+        assert [next(batches) for _ in range(3)] == ["8", "9", "10"]
+
+
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_the_maker_of_each_batch_is_chosen_once_and_in_order_when_it_is_ordered(folder, n_workers):
+    small, large, asked = make_maker(folder), replace(make_maker(folder), patch_size=(12, 16, 20)), []
+
+    def choose(iteration):
+        asked.append(iteration)
+        return small if iteration < 5 else large
+
+    with BatchStream(choose=choose, start=3, n_workers=n_workers, n_ahead=2) as batches:
+        shapes = [next(batches).segmentation.shape[1:] for _ in range(4)]
+    assert shapes == [PATCH, PATCH, (12, 16, 20), (12, 16, 20)]
+    assert asked == list(range(3, 3 + len(asked)))
+    assert len(asked) == 4 + n_workers
+
+
+def test_a_source_and_a_choice_exclude_each_other(folder):
+    with pytest.raises(ValueError, match="either a source or a choice"):
+        BatchStream(make_maker(folder), choose=str, start=0, n_workers=0, n_ahead=1)
 
 
 def find_workers():

@@ -5,10 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from batchgenerators.augmentations.utils import interpolate_img
-from scipy.ndimage import gaussian_filter
+from scipy.interpolate import BSpline
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from autoseg.data.labels import IGNORED
-from autoseg.training.turning import Turn, compute_margin, compute_matrix, interpolate_labels, turn_patch
+from autoseg.training.turning import (
+    CONTROL_SPACING,
+    Bend,
+    Turn,
+    compute_displacements,
+    compute_margin,
+    compute_matrix,
+    compute_points,
+    draw_control_points,
+    interpolate_labels,
+    turn_patch,
+)
 
 PATCH = (8, 12, 20)
 
@@ -121,3 +133,54 @@ def test_scaling_above_one_shows_more_and_smaller():
     cube[10:30, 10:30, 10:30] = 1
     _, labels = turn_with_margin(cube[None].astype(np.float32), cube, Turn((0.0, 0.0, 0.0), 1.25), (24, 20, 28))
     assert labels.sum() == 16**3
+
+
+def test_displacements_are_cubic_b_splines_of_the_control_points():
+    bend, n = Bend(7, 3.0), 41
+    points = draw_control_points(bend, (1, n))[1]
+    knots = CONTROL_SPACING * (np.arange(points.shape[1] + 4) - 3)
+    spline = BSpline(knots, points[:, :].T, 3)
+    along = np.arange(n) - (n - 1) / 2 + CONTROL_SPACING * (points.shape[1] - 3) / 2
+    middle = np.array([1, 4, 1, 0]) / 6  # of one voxel along the other axis, half a cell from its grid's border
+    half = np.array([1, 23, 23, 1]) / 48
+    assert points.shape[0] == len(middle)
+    np.testing.assert_allclose(compute_displacements(bend, (1, n))[1, 0], spline(along) @ half, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(40, 56, 40), (1, 17, 90), (33, 20)])
+def test_no_voxel_is_displaced_farther_than_the_magnitude_and_some_are_far(shape):
+    reach = [np.abs(compute_displacements(Bend(seed, 4.0), shape)).max() for seed in range(20)]
+    assert 1.2 < min(reach) <= max(reach) <= 4.0
+    np.testing.assert_array_equal(
+        compute_displacements(Bend(1, 4.0), shape), compute_displacements(Bend(1, 4.0), shape)
+    )
+
+
+def test_a_bend_of_six_voxels_folds_nothing():
+    for seed in range(10):
+        field = compute_displacements(Bend(seed, 6.4), (40, 56, 40)) + np.indices((40, 56, 40))
+        jacobian = np.stack([np.stack(np.gradient(axis), axis=-1) for axis in field], axis=-1)
+        assert np.linalg.det(jacobian).min() > 0
+
+
+@pytest.mark.parametrize("turn", [Turn((20.0, -10.0, 35.0), 1.3, Bend(2, 4.0)), Turn((33.0,), 0.8, Bend(2, 4.0))])
+def test_a_bent_patch_is_the_source_read_once_at_displaced_and_turned_points(turn):
+    volume = np.random.default_rng(0).normal(size=(1, 60, 60, 60)).astype(np.float32)
+    moved, _ = turn_with_margin(volume, np.zeros((60, 60, 60), np.int16), turn)
+    n_axes = len(compute_matrix(turn))
+    half = (np.array(PATCH)[-n_axes:, None] - 1) / 2
+    target = PATCH[-n_axes:]
+    points = (np.indices(target) + compute_displacements(turn.bend, target)).reshape(n_axes, -1) - half
+    points = (compute_matrix(turn) @ points + 29.5).reshape(n_axes, *target)
+    slices = [volume[0]] if n_axes == 3 else volume[0, 26:34]
+    expected = np.stack([map_coordinates(part, points, order=1) for part in slices])
+    np.testing.assert_allclose(moved[0], expected.reshape(PATCH), atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_margin_holds_every_point_of_a_bent_patch(seed):
+    turn = Turn((25.0, -14.0, 29.0), 1.37, Bend(seed, 4.0))
+    source = tuple(n + 2 * m for n, m in zip(PATCH, compute_margin(PATCH, turn), strict=True))
+    points = compute_points(turn, source, PATCH)
+    assert points.min() >= 0
+    assert np.all(points.max(axis=1) <= np.array(source) - 1)

@@ -5,6 +5,7 @@ Source: nnU-Net Revisited, arXiv 2404.09556: a residual encoder is the better U-
 
 from __future__ import annotations
 
+from autoseg.components import is_dotted
 from autoseg.decision import Decision, ruled
 from autoseg.errors import UsageError
 from autoseg.planning.blueprint import NETWORKS
@@ -18,9 +19,9 @@ ELSEWHERE = "residual_unet"
 
 
 def decide_network(*, device: str, wish: str, as_published: bool = False) -> Decision[str]:
-    """The network's name; `wish` is a name, or `auto`. Raises UsageError for an unknown name."""
+    """The network's name; `wish` is a name, a dotted path, or `auto`. Raises UsageError for an unknown name."""
     wish = ALIASES.get(wish, wish)
-    if wish not in (*NETWORKS, AUTO):
+    if wish not in (*NETWORKS, AUTO) and not is_dotted(wish):
         raise UsageError(f"network {wish} is not known.{did_you_mean(wish, (*NETWORKS, *ALIASES, AUTO))}")
     if wish != AUTO:
         return Decision(value=wish, reason="asked for", source="user")

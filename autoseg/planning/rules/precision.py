@@ -1,7 +1,9 @@
 """In which precision does training compute?
 
 Source: mixed precision training, Micikevicius et al., arXiv 1710.03740; bfloat16 keeps float32's range and so needs no
-scaling of the loss. Weights, their updates, normalisation and the loss stay float32.
+scaling of the loss, which float16 does. Weights, their updates, normalisation and the loss stay float32. Nothing that
+is measured of a GPU tells whether it multiplies bfloat16 (compute capability 8.0 and above, from Ampere on): for an
+older one a person sets `precision: float16`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import Literal
 
 from autoseg.decision import Decision, ruled
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 def decide_precision(*, device: str) -> Decision[Precision]:
