@@ -170,9 +170,9 @@ def train(trial: Trial, device: Any, n_iterations: int) -> None:
 
     from autoseg.data.labels import Labels
     from autoseg.training.batches import Batch
+    from autoseg.training.beginning import N_BATCHES_AHEAD
     from autoseg.training.inputs import place_batch
     from autoseg.training.job import N_VALIDATION_BATCHES
-    from autoseg.training.loop import N_BATCHES_AHEAD
     from autoseg.training.optimizers import make_optimizer
     from autoseg.training.state import TrainingState, write_state
     from autoseg.training.stepping import Recipe, take_step

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import product
 
 from autoseg.training.history import Epoch
-from autoseg.training.loop import Step
+from autoseg.training.watching import Step
 
 NOTE_WIDTH = 118  # characters; a narrower terminal cuts the end
 GAP = "  "

@@ -25,7 +25,7 @@ from autoseg.serialization import write_text
 from autoseg.tracking import Tracker, TrackerFolder, list_scalars, open_tracker, refuse_missing_package
 from autoseg.training.distributing import is_first
 from autoseg.training.history import Epoch, read_history
-from autoseg.training.loop import Step, Watching
+from autoseg.training.watching import Step, Watching
 
 if TYPE_CHECKING:
     from autoseg.pipeline.folds import FoldOrder

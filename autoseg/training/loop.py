@@ -8,93 +8,40 @@ from the plan.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
 
-from autoseg.errors import NumericalError, ResourceError, UsageError
+from autoseg.errors import NumericalError, ResourceError
 from autoseg.networks.checkpoint import Checkpoint
-from autoseg.networks.pretrained import describe_loaded, load_pretrained
 from autoseg.planning.plan import Configuration
-from autoseg.training.batches import Batch, BatchMaker, RawBatch
-from autoseg.training.continuing import describe_job, holding, refuse_other_job
+from autoseg.training.batches import Batch, RawBatch
+from autoseg.training.beginning import owning, prepare_forward, start_or_resume, start_stream
+from autoseg.training.continuing import describe_job
 from autoseg.training.device import (
     explaining_out_of_memory,
-    find_mixed_type,
     forget_peak_memory,
     measure_peak_memory_gb,
 )
-from autoseg.training.distributing import agree, count_processes, gather_values, is_first, share_first, spread
+from autoseg.training.distributing import agree, gather_values, is_first, share_first
 from autoseg.training.finishing import finish_training
-from autoseg.training.history import Epoch, append_epoch, write_history
+from autoseg.training.history import Epoch, append_epoch
 from autoseg.training.inputs import place_batch
 from autoseg.training.interrupting import Interruption, waiting_for_the_iteration
-from autoseg.training.job import TrainingJob, make_validation_batches, plan_batches
-from autoseg.training.losses import find_terms
+from autoseg.training.job import TrainingJob, make_validation_batches
 from autoseg.training.plateau import has_plateaued, note_check
 from autoseg.training.randomness import seeded
 from autoseg.training.sampling import PatchPlace
-from autoseg.training.schedule import find_schedule, learning_rate_at
+from autoseg.training.schedule import learning_rate_at
 from autoseg.training.spending import is_epoch_over, share_spent
-from autoseg.training.state import Tally, TrainingState, read_state, start_state, write_state
+from autoseg.training.state import Tally, TrainingState, write_state
 from autoseg.training.stepping import Forward, Outcome, Recipe, take_step
 from autoseg.training.streaming import BatchStream
 from autoseg.training.validating import measure_patch_dice
+from autoseg.training.watching import UNWATCHED, Step, Watching
 
-N_BATCHES_AHEAD = 4
 SAVE_EVERY_S = 300.0  # in epochs that take longer; a killed run loses no more
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one iteration showed, for a progress bar.
-
-    Attributes:
-        iteration, share, spent_s: of the training so far.
-        loss, terms, learning_rate: of this iteration.
-        iteration_s, waiting_share: mean seconds of the epoch's iterations, and the share of them spent waiting.
-        memory_gb: peak so far.
-        problem: what was not finite, so that the iteration changed nothing.
-    """
-
-    iteration: int
-    share: float
-    spent_s: float
-    loss: float
-    terms: dict[str, float]
-    learning_rate: float
-    iteration_s: float
-    waiting_share: float
-    memory_gb: float
-    problem: str | None = None
-
-
-def ignore(shown: object) -> None:
-    """Nobody watches."""
-
-
-@dataclass(frozen=True)
-class Watching:
-    """Who is told, and who looks at whole cases.
-
-    Attributes:
-        on_step: called after every iteration.
-        on_epoch: called after every epoch, when its history line and state are on disk.
-        on_note: told what a person should know of how the training began.
-        score_cases: mean Dice of a network over the whole validation cases, for early stopping; None where there is
-            nobody to ask.
-    """
-
-    on_step: Callable[[Step], None] = ignore
-    on_epoch: Callable[[Epoch], None] = ignore
-    on_note: Callable[[str], None] = ignore
-    score_cases: Callable[[nn.Module], float | None] | None = None
-
-
-UNWATCHED = Watching()
 
 
 def train(job: TrainingJob, watching: Watching = UNWATCHED) -> Checkpoint:
@@ -107,13 +54,12 @@ def train(job: TrainingJob, watching: Watching = UNWATCHED) -> Checkpoint:
         KeyboardInterrupt: somebody interrupted; the state is saved as it was after the last iteration.
     """
     clock = _Clock()
-    with _owning(job), explaining_out_of_memory(_describe_holding(job.settings)), seeded(job.seed, job.device):
+    with owning(job), explaining_out_of_memory(_describe_holding(job.settings)), seeded(job.seed, job.device):
         forget_peak_memory(job.device)
-        find_terms(job.settings.loss.value, batch_dice=job.settings.batch_dice.value)  # a bad plan fails here already
-        find_schedule(job.settings.optimizer.value.schedule)
-        state = _start_or_resume(job, clock, watching)
-        with _start_stream(job, state) as batches, waiting_for_the_iteration() as interruption:
-            run = _Run(job, state, watching, clock, batches, interruption, _prepare_forward(job, state))
+        state = start_or_resume(job, on_note=watching.on_note)
+        clock.add(state.spent_s)
+        with start_stream(job, state) as batches, waiting_for_the_iteration() as interruption:
+            run = _Run(job, state, watching, clock, batches, interruption, prepare_forward(job, state))
             while run.share < 1 and not has_plateaued(job.settings, state):
                 _run_epoch(run)
                 if run.agree_on_interruption():
@@ -163,7 +109,7 @@ class _Run:
         return _share(self.job, self.state)
 
     def agree_on_interruption(self) -> bool:
-        """Read the clock and whether somebody wishes to stop, alike in all processes."""
+        """Read the clock, and whether somebody wishes to stop, alike in all processes."""
         self.state.spent_s, wished = agree(self.clock.read(), float(self.interruption.is_wished))
         return wished > 0
 
@@ -182,7 +128,8 @@ def _run_epoch(run: _Run) -> None:
             run.save()
             raise KeyboardInterrupt
         tally = state.tally
-        if is_epoch_over(job.length, n_iterations=tally.n_iterations, trained_s=tally.trained_s, share=run.share):
+        epoch_s = state.spent_s - tally.began_s
+        if is_epoch_over(job.length, n_iterations=tally.n_iterations, spent_s=epoch_s, share=run.share):
             break
         if run.clock.read() - run.saved_s > SAVE_EVERY_S:
             run.save()
@@ -192,7 +139,7 @@ def _run_epoch(run: _Run) -> None:
     state.spent_s, _ = agree(run.clock.read(), 0.0)
     epoch = _sum_up(run, dice, whole)
     state.epochs.append(epoch)
-    state.tally = Tally()
+    state.tally = Tally(began_s=state.spent_s)
     if is_first():
         append_epoch(job.history, epoch)
     run.save()
@@ -281,64 +228,6 @@ def _describe_problem(state: TrainingState, batch: Batch | RawBatch, problem: st
 
 def _describe_holding(settings: Configuration) -> str:
     return f"a batch of {settings.batch_size.value} patches of {settings.patch_size.value} ({settings.network.value})"
-
-
-@contextmanager
-def _owning(job: TrainingJob) -> Iterator[None]:
-    """Refuse a second training of the fold; of several processes that train together the first holds it."""
-    if job.settings.batch_size.value < count_processes():
-        raise UsageError(
-            f"{count_processes()} processes cannot share a batch of {job.settings.batch_size.value}. Use fewer, or set "
-            "a larger batch_size in the plan."
-        )
-    with holding(job.lock) if is_first() else nullcontext():
-        yield
-
-
-def _start_or_resume(job: TrainingJob, clock: _Clock, watching: Watching) -> TrainingState:
-    labels = job.plan.labels
-    state = start_state(
-        job.settings,
-        n_channels=len(job.plan.channels),
-        n_labels=labels.n_labels,
-        n_outputs=labels.n_outputs,
-        device=job.device,
-        seed=job.seed,
-        scales_loss=find_mixed_type(job.settings.precision.value, job.device) == torch.float16,
-    )
-    if job.resume.is_file():
-        refuse_other_job(job, read_state(job.resume, state))
-        clock.add(state.spent_s)
-        state.is_finished = False
-    elif job.pretrained is not None:
-        loaded = load_pretrained(
-            state.network,
-            job.pretrained.weights,
-            where=job.pretrained.where,
-            n_channels=len(job.plan.channels),
-            n_channels_before=job.pretrained.n_channels,
-        )
-        state.average.load_state_dict(state.network.state_dict())
-        watching.on_note(f"{job.pretrained.where}: {describe_loaded(loaded)}")
-    if is_first():
-        write_history(job.history, state.epochs)
-    return state
-
-
-def _start_stream(job: TrainingJob, state: TrainingState) -> BatchStream[Batch | RawBatch]:
-    """Batches from the state's iteration on; each of the patches that its place in the training sees."""
-    planned = plan_batches(job)
-
-    def choose(index: int) -> BatchMaker:
-        return planned(share_spent(job.begun_length, iteration=index, spent_s=state.spent_s))
-
-    return BatchStream(choose=choose, start=state.iteration, n_workers=job.n_workers, n_ahead=N_BATCHES_AHEAD)
-
-
-def _prepare_forward(job: TrainingJob, state: TrainingState) -> Forward:
-    """The network as training calls it: on several processes, compiled, or as it is."""
-    network = spread(state.network)
-    return torch.compile(network) if job.settings.compile.value else network
 
 
 def _explaining_compilation(run: _Run, step: Callable[[], Outcome]) -> Outcome:

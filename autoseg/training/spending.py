@@ -23,16 +23,16 @@ def share_spent(length: Length, *, iteration: int, spent_s: float) -> float:
     return min(iteration / (length.n_iterations or 1), 1.0)
 
 
-def is_epoch_over(length: Length, *, n_iterations: int, trained_s: float, share: float) -> bool:
+def is_epoch_over(length: Length, *, n_iterations: int, spent_s: float, share: float) -> bool:
     """Whether an epoch has had its part of the training, or the training is over.
 
     Args:
-        n_iterations, trained_s: of the epoch so far.
+        n_iterations, spent_s: of the epoch so far.
         share: of the training that is spent.
     """
     if length.train_time_s is not None:
         n_epochs = min(max(length.train_time_s / EPOCH_S, MIN_EPOCHS), MAX_EPOCHS)
-        return share >= 1 or trained_s >= length.train_time_s / n_epochs
+        return share >= 1 or spent_s >= length.train_time_s / n_epochs
     return share >= 1 or n_iterations >= (length.iterations_per_epoch or ITERATIONS_PER_EPOCH)
 
 

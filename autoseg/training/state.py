@@ -37,6 +37,7 @@ class Tally:
         n_iterations, n_skipped: done, and done without effect.
         loss, terms: sums over the iterations that had an effect.
         trained_s, waited_s: seconds in iterations, and of these waiting for batches.
+        began_s: seconds of the training that were spent when the epoch began.
     """
 
     n_iterations: int = 0
@@ -45,6 +46,7 @@ class Tally:
     terms: dict[str, float] = field(default_factory=dict)
     trained_s: float = 0.0
     waited_s: float = 0.0
+    began_s: float = 0.0
 
     @property
     def waiting_share(self) -> float:

@@ -29,7 +29,8 @@ from autoseg.preprocessing.resampling import resample
 from autoseg.preprocessing.store import open_case
 from autoseg.serialization import write_json
 from autoseg.training.job import TrainingJob
-from autoseg.training.loop import Step, Watching, train
+from autoseg.training.loop import train
+from autoseg.training.watching import Step, Watching
 from autoseg.workspace import Run
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from autoseg.pipeline.noting import list_dice, list_losses, write_note, write_rate
 from autoseg.training.history import Epoch
-from autoseg.training.loop import Step
+from autoseg.training.watching import Step
 
 TERMS = {"cross_entropy": 0.41, "soft_dice": 0.4}
 EPOCH = Epoch(

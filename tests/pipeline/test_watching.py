@@ -21,7 +21,7 @@ from autoseg.pipeline.watching import Tracking, list_parameters, watch
 from autoseg.planning.choices import Length
 from autoseg.planning.plan_file import read_plan
 from autoseg.training.history import Epoch, append_epoch
-from autoseg.training.loop import Step
+from autoseg.training.watching import Step
 from autoseg.workspace import Run
 
 PLANS = Path(__file__).resolve().parents[2] / "plans"

@@ -28,7 +28,8 @@ from autoseg.planning.choices import Length
 from autoseg.planning.wishes import Wishes
 from autoseg.training.history import read_history
 from autoseg.training.job import TrainingJob
-from autoseg.training.loop import Step, Watching, train
+from autoseg.training.loop import train
+from autoseg.training.watching import Step, Watching
 from autoseg.workspace import Run
 
 

@@ -25,8 +25,9 @@ from autoseg.training.continuing import read_saved
 from autoseg.training.history import Epoch, read_history
 from autoseg.training.inputs import Inputs
 from autoseg.training.job import TrainingJob, plan_batches
-from autoseg.training.loop import Step, Watching, train
+from autoseg.training.loop import train
 from autoseg.training.schedule import learning_rate_at
+from autoseg.training.watching import Step, Watching
 
 TOPOLOGY = Topology(strides=((1, 1, 1), (1, 2, 2)), kernel_sizes=((1, 3, 3), (3, 3, 3)))
 SMALL = {

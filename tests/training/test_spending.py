@@ -18,16 +18,16 @@ def test_the_share_is_that_of_the_clock_or_of_the_iterations_and_never_more_than
     assert share_spent(TEN_MINUTES, iteration=0, spent_s=601) == 1.0
 
 
-@pytest.mark.parametrize(("trained_s", "share", "over"), [(19.9, 0.1, False), (20.1, 0.1, True), (0.1, 1.0, True)])
+@pytest.mark.parametrize(("spent_s", "share", "over"), [(19.9, 0.1, False), (20.1, 0.1, True), (0.1, 1.0, True)])
 def test_an_epoch_of_ten_minutes_takes_twenty_seconds_unless_the_time_is_up(
-    trained_s: float, share: float, over: bool
+    spent_s: float, share: float, over: bool
 ) -> None:
-    assert is_epoch_over(TEN_MINUTES, n_iterations=3, trained_s=trained_s, share=share) is over
+    assert is_epoch_over(TEN_MINUTES, n_iterations=3, spent_s=spent_s, share=share) is over
 
 
 @pytest.mark.parametrize(("n", "share", "over"), [(99, 0.5, False), (100, 0.5, True), (7, 1.0, True)])
 def test_an_epoch_of_iterations_has_as_many_as_the_plan_says(n: int, share: float, over: bool) -> None:
-    assert is_epoch_over(FIVE_HUNDRED, n_iterations=n, trained_s=1e9, share=share) is over
+    assert is_epoch_over(FIVE_HUNDRED, n_iterations=n, spent_s=1e9, share=share) is over
 
 
 def test_a_length_grows_in_its_own_unit() -> None:
