@@ -25,6 +25,9 @@ from autoseg.cli.options import (
 )
 from autoseg.cli.threads import choose_waiting
 from autoseg.cli.wishing import make_wishes, refuse_two_lengths
+from autoseg.errors import UsageError
+
+LARGEST_SEED = 2**31 - 1
 
 
 def train(
@@ -70,7 +73,7 @@ def train(
             "--workers", min=0, help="Processes that make batches. [default: from the cores]", show_default=False
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of weights and batches.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of weights and batches.")] = 0,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write events for TensorBoard into the folder of each fold.")
     ] = False,
@@ -84,6 +87,10 @@ def train(
 ) -> None:
     """Train folds and score each on the cases it never saw. An interrupted fold continues where it stopped."""
     refuse_two_lengths(train_time, epochs, iterations)
+    if extend is not None and (restart or train_time or epochs or iterations):
+        raise UsageError(
+            "--extend goes on with a run as it is: leave out --restart, --train-time, --epochs, --iterations."
+        )
     choose_waiting()
     from autoseg.pipeline.project import open_project
     from autoseg.pipeline.training import TrainingWishes, train_folds

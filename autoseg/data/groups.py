@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from autoseg.data.dataset import Dataset, name_cases
 from autoseg.errors import DatasetError, UsageError
@@ -108,6 +109,13 @@ def list_members(group_of: Mapping[str, str]) -> dict[str, list[str]]:
     return members
 
 
+def _read_all(rows: Any, path: Path) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as problem:
+        raise DatasetError(f"{path}: line {rows.line_num}: {problem}. Is a quote not closed?") from None
+
+
 def _read_rows(path: Path) -> Iterable[tuple[int, tuple[str, str]]]:
     """Line number, case id and group of every row that is not empty."""
     lines = read_text(path).removeprefix("\ufeff").splitlines()  # spreadsheets begin with a byte-order mark
@@ -121,7 +129,7 @@ def _read_rows(path: Path) -> Iterable[tuple[int, tuple[str, str]]]:
             f"{header[:80]!r}."
         )
     places = [names.index(column) for column in COLUMNS]
-    for row in rows:
+    for row in _read_all(rows, path):
         words = [row[place].strip() if place < len(row) else "" for place in places]
         if any(words):
             if not all(words):

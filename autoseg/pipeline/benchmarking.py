@@ -14,7 +14,8 @@ from autoseg.evaluation.report import Report
 from autoseg.networks.build import NETWORKS, build_network
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.pipeline.cascading import ensure_previous, list_previous
-from autoseg.pipeline.folds import FoldOrder, train_fold
+from autoseg.pipeline.folds import train_fold
+from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits, find_configurations, find_folds
 from autoseg.pipeline.project import Project

@@ -23,16 +23,20 @@ from autoseg.data.dataset import Dataset
 from autoseg.data.splits import Fold, Split
 from autoseg.errors import WorkspaceError
 from autoseg.networks.checkpoint import read_checkpoint
-from autoseg.pipeline.folds import FoldOrder, read_current_report, refuse_other_plan, train_fold
+from autoseg.pipeline.folds import train_fold
+from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project
+from autoseg.pipeline.standing import read_current_report, refuse_other_plan
 from autoseg.planning.plan import Configuration, Plan
 from autoseg.prediction.predictor import Predictor, load_predictor, segment_for_cascade
 from autoseg.preprocessing.label_maps import write_labels
 from autoseg.preprocessing.preprocess import Axes3
 from autoseg.preprocessing.store import StoredCase, open_case
 from autoseg.serialization import digest, digest_file
+from autoseg.training.continuing import read_saved
 from autoseg.training.device import choose_device, explaining_out_of_memory
+from autoseg.training.distributing import first_alone, share_first
 from autoseg.workspace import Workspace
 
 MakeOrder = Callable[[str, Fold], FoldOrder]
@@ -61,12 +65,17 @@ def ensure_previous(project: Project, order: FoldOrder, make_order: MakeOrder) -
     cascade = order.settings.cascade
     if cascade is None:
         return order
-    name, missing = cascade.previous.value, list_missing(project, order, make_order)
+    name = cascade.previous.value
+    with first_alone():
+        folds = [before.fold for before in list_missing(project, order, make_order)]
+    folds = share_first(folds)
+    missing = [_before(make_order, name, fold) for fold in folds]
     if missing:
         _say_what_comes_first(project, order, name, missing)
     for before in missing:
         train_fold(project, before)
-    files = find_previous(project, order.plan, order.configuration, _find_needed(order), device=order.device)
+    with first_alone():
+        files = find_previous(project, order.plan, order.configuration, _find_needed(order), device=order.device)
     _warn_of_other_models(project, order, name)
     return replace(order, previous=files)
 
@@ -83,7 +92,12 @@ def list_missing(project: Project, order: FoldOrder, make_order: MakeOrder) -> l
     name = cascade.previous.value
     folds = _find_folds(project, ensure_splits(project, order.plan), _find_needed(order))
     missing = [fold for fold in folds if not project.workspace.run(name, fold).checkpoint.is_file()]
-    return [replace(make_order(name, fold), restart=False, extra=None) for fold in missing]
+    return [_before(make_order, name, fold) for fold in missing]
+
+
+def _before(make_order: MakeOrder, name: str, fold: Fold) -> FoldOrder:
+    """The order for a low-resolution fold; what was asked for of the cascade alone does not hold for it."""
+    return replace(make_order(name, fold), restart=False, extra=None, pretrained=None)
 
 
 def find_previous(
@@ -130,7 +144,9 @@ def phrase_training(dataset: Dataset, workspace: Workspace, configuration: str, 
 
 def _find_needed(order: FoldOrder) -> tuple[str, ...]:
     """Cases whose previous segmentation the order asks for: of a trained fold only what is still to be validated."""
-    if order.restart or not order.run.checkpoint.is_file():
+    saved = None if order.restart else read_saved(order.run.resume)
+    is_unfinished = saved is not None and not saved.is_finished
+    if order.restart or order.extra or is_unfinished or not order.run.checkpoint.is_file():
         return order.split.train + order.split.validation
     return order.split.validation if read_current_report(order) is None else ()
 
@@ -167,7 +183,7 @@ def _require_trained(project: Project, plan: Plan, name: str, fold: int, split: 
             f"{run.checkpoint}: is missing. A cascade needs the segmentations of {name} fold {fold} for the cases that "
             f"it held out. Run `{command}` first."
         )
-    refuse_other_plan(run, plan, name, split, command=f"{command} --restart")
+    refuse_other_plan(project, run, plan, name, split, command=f"{command} --restart")
 
 
 def _predict_missing(

@@ -7,6 +7,7 @@ from typing import Literal, cast
 from autoseg.decision import Decision
 from autoseg.pipeline.project import Project
 from autoseg.serialization import parse_record, read_json, write_json
+from autoseg.training.continuing import read_saved
 from autoseg.training.distributing import first_alone
 from autoseg.training.engines import choose_engine, measure_engines
 from autoseg.training.job import TrainingJob, make_training_batches
@@ -15,14 +16,16 @@ Engine = Literal["workers", "device"]
 
 
 def settle_engine(project: Project, job: TrainingJob) -> Engine:
-    """The engine of the plan; where it says `auto`, the one that was faster here, of which a record is kept.
+    """The engine of the plan; where it says `auto`, that of the saved run, or the faster one here, which is recorded.
 
     All folds of a configuration on a device use the same one, so that a training that is repeated in this workspace
     gives the same weights.
     """
-    wanted = job.settings.augmentation_engine.value
+    wanted, saved = job.settings.augmentation_engine.value, read_saved(job.resume)
     if wanted != "auto":
         return wanted
+    if saved is not None:  # a run goes on as it was begun
+        return saved.engine
     with first_alone():
         decision = _find_recorded(project, job) or _measure(project, job)
     return cast(Engine, decision.value)

@@ -19,7 +19,8 @@ from autoseg.evaluation.report import Report
 from autoseg.machine import count_cores, measure_free_memory_bytes
 from autoseg.pipeline.cascading import MakeOrder, ensure_previous, list_missing
 from autoseg.pipeline.engines import settle_engine
-from autoseg.pipeline.folds import FoldOrder, make_job, train_fold
+from autoseg.pipeline.folds import make_job, train_fold
+from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.parallel import Call, run_in_parallel
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.reporting import Reporter

@@ -45,7 +45,7 @@ def plan_sitting(run: Run, wanted: Length, extra: Length | None, *, what: str) -
     """
     saved = read_saved(run.resume)
     if saved is not None and not saved.is_finished:
-        return _continue(saved, wanted, what)
+        return _continue(saved, wanted, extra, what)
     if extra is not None:
         if saved is None:
             raise WorkspaceError(
@@ -60,8 +60,11 @@ def plan_sitting(run: Run, wanted: Length, extra: Length | None, *, what: str) -
     return Sitting(wanted, None, f"Training {what} for {_describe(wanted)}.")
 
 
-def _continue(saved: Saved, wanted: Length, what: str) -> Sitting:
+def _continue(saved: Saved, wanted: Length, extra: Length | None, what: str) -> Sitting:
     sentence = f"Continuing {what} from iteration {saved.iteration:,}, {saved.share:.0%} of {_describe(saved.length)}."
+    if extra is not None:
+        sentence += " It is finished first: say --extend again for more."
+        wanted = saved.length
     if saved.length != saved.base_length:
         return Sitting(saved.length, saved.base_length, sentence)
     return Sitting(wanted, None, sentence)

@@ -235,7 +235,16 @@ def _write_command(run: Run, plan: _Plan, configuration: str, fold: str, state: 
     words = ["autoseg", "train", str(_find_dataset(workspace)), "--configuration", configuration, "--fold", fold]
     words += ["--workspace", str(workspace.root)]
     words += ["--variant", workspace.variant] if workspace.variant else []
+    words += _ask_as_begun(run, fold)
     return shlex.join([*words, *_ask_for_length(run, plan.read(configuration, "length"))])
+
+
+def _ask_as_begun(run: Run, fold: str) -> list[str]:
+    """The seed and the pretrained weights of an unfinished run, which it is continued with."""
+    saved = _read_saved(run)
+    seed = saved.get("seed", 0) - (int(fold) if fold.isdigit() else 0)
+    words = ["--seed", str(seed)] if fold.isdigit() and seed > 0 else []
+    return [*words, "--pretrained", saved["pretrained"]] if saved.get("pretrained") else words
 
 
 def _find_dataset(workspace: Workspace) -> str:

@@ -9,7 +9,8 @@ from autoseg.data.splits import Fold, find_split, seed_fold
 from autoseg.evaluation.report import Report
 from autoseg.machine import count_cores
 from autoseg.pipeline.cascading import MakeOrder, ensure_previous, list_previous
-from autoseg.pipeline.folds import FoldOrder, train_fold
+from autoseg.pipeline.folds import train_fold
+from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits, find_configurations, find_folds
 from autoseg.pipeline.project import Project
@@ -21,7 +22,7 @@ from autoseg.planning.choices import Length
 from autoseg.planning.plan import Plan
 from autoseg.planning.wishes import Wishes
 from autoseg.training.device import choose_device
-from autoseg.training.distributing import first_alone, is_first, joining, wait_for_all
+from autoseg.training.distributing import count_local_processes, first_alone, is_first, joining, wait_for_all
 
 MAX_WORKERS = 12  # beyond this, batches are made faster than any single GPU takes them
 
@@ -79,6 +80,7 @@ def train_folds(project: Project, wishes: TrainingWishes) -> dict[tuple[str, Fol
 
 def _order_folds(project: Project, wishes: TrainingWishes) -> tuple[list[FoldOrder], MakeOrder]:
     """What is to be trained, and how another fold would be ordered; plan, splits and preprocessed cases are there."""
+    n_workers = count_workers(wishes.n_workers)
     with first_alone():
         plan = ensure_plan(project, wishes.planning, device=wishes.device)
         warn_of_other_device(project, plan, wishes.device)
@@ -101,7 +103,7 @@ def _order_folds(project: Project, wishes: TrainingWishes) -> tuple[list[FoldOrd
             length=choose_length(plan, name, wishes),
             extra=wishes.extra,
             device=wishes.device,
-            n_workers=count_workers(wishes.n_workers),
+            n_workers=n_workers,
             restart=wishes.restart,
             seed=seed_fold(wishes.seed, fold, len(splits)),
             pretrained=wishes.pretrained,
@@ -137,4 +139,5 @@ def count_workers(wanted: int | None) -> int:
     """Processes that make batches: as asked, or one per core that training leaves free, and at least one."""
     if wanted is not None:
         return wanted
-    return max(1, min(MAX_WORKERS, count_cores() - 1))
+    n_cores = count_cores() // count_local_processes()
+    return max(1, min(MAX_WORKERS, n_cores - 1))

@@ -28,7 +28,7 @@ from autoseg.training.history import Epoch, read_history
 from autoseg.training.watching import Step, Watching
 
 if TYPE_CHECKING:
-    from autoseg.pipeline.folds import FoldOrder
+    from autoseg.pipeline.orders import FoldOrder
 
 DRAW_EVERY_S = 30.0  # a picture of the curves takes up to a second
 
@@ -132,6 +132,7 @@ class _Watcher:
         self.is_begun = True
         run = self.order.run
         (run.root / FAILURE).unlink(missing_ok=True)
+        run.report.unlink(missing_ok=True)  # of the weights before; not earlier, for the training might be refused
         history = read_history(run.history)
         self.latest = history[-1] if history else None
         iteration = self.latest.iteration if self.latest else 0

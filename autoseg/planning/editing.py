@@ -105,6 +105,9 @@ def _replace_inside(value: Any, steps: Place, assignment: Assignment) -> Any:
     step, *others = steps
     known: dict[Any, Any] = dict(value) if isinstance(value, Record) else {}
     parts: dict[Any, Any] = dict(enumerate(value)) if isinstance(value, list | tuple) else known
+    if value is None:
+        whole = f"{assignment.key.rpartition('.')[0]}={{{step}: {assignment.value}}}"
+        raise UsageError(f"{OPTION} {assignment.key}: nothing is set there yet. Set it as a whole: '{whole}'.")
     if step not in parts:
         near = did_you_mean(str(step), known) if known else ""
         raise UsageError(f"{OPTION} {assignment.key}: there is no {step} in that value.{near}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from autoseg.planning import blueprint, naming
 from autoseg.planning.explaining import format_value
 from autoseg.planning.naming import Named
-from autoseg.planning.recipe import ELASTIC_MOST
+from autoseg.planning.transforms import BOUNDS
 
 CONFIGURATION, CHANNEL = "CONFIGURATION", "normalization.CHANNEL"  # stand for a name, in keys
 BY_RULE = "by rule"
@@ -58,7 +58,7 @@ RANGES: Mapping[str, str] = {
     **{f"augmentation.{name}": CHANCES for name in ("rotation_deg", "scaling", "gaussian_noise", "gaussian_blur")},
     **{f"augmentation.{name}": CHANCES for name in ("brightness", "contrast", "low_resolution", "inverted_gamma")},
     **{f"augmentation.{name}": CHANCES for name in ("gamma", "mirroring")},
-    "augmentation.elastic": f"{CHANCES}, from 0 to {ELASTIC_MOST:g} voxels",
+    "augmentation.elastic": f"{CHANCES}, {BOUNDS['elastic']}",
 }
 EXAMPLES: Mapping[str, str] = {
     "axis_order": "axis_order=[1,0,2]",

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autoseg.planning import blueprint
-from autoseg.planning.choices import PatchStep, Transform
+from autoseg.planning.choices import PatchStep
 from autoseg.planning.naming import LOSS_TERMS, OPTIMIZERS, Named
 from autoseg.planning.plan import Configuration
 from autoseg.planning.problems import (
@@ -24,9 +24,8 @@ from autoseg.planning.problems import (
     is_positive,
     show,
 )
-from autoseg.serialization import Record, did_you_mean
-
-ELASTIC_MOST = 6.4  # voxels of displacement; beyond, coordinates would fold (training.turning.CONTROL_SPACING)
+from autoseg.planning.transforms import check_augmentation, check_transforms
+from autoseg.serialization import did_you_mean
 
 
 def check_recipe(configuration: Configuration) -> Iterator[Problem]:
@@ -37,10 +36,9 @@ def check_recipe(configuration: Configuration) -> Iterator[Problem]:
     yield from _check_length(configuration)
     yield from _check_shares(configuration)
     yield from _check_early_stopping(configuration)
-    yield from _check_transforms("augmentation", configuration.augmentation.value)
-    yield from _check_elastic(configuration)
+    yield from check_augmentation("augmentation", configuration.augmentation.value)
     if configuration.cascade is not None:
-        yield from _check_transforms("cascade.corruption", configuration.cascade.corruption.value)
+        yield from check_transforms("cascade.corruption", configuration.cascade.corruption.value)
     yield from _check_steps(configuration)
 
 
@@ -124,25 +122,6 @@ def _check_early_stopping(configuration: Configuration) -> Iterator[Problem]:
             yield Problem(f"early_stopping.{place}", f"is {value}, but must be at least 1; null never stops early.")
     if not 0 <= stopping.min_gain < 1:
         yield Problem("early_stopping.min_gain", f"is {stopping.min_gain:g}, but a gain of Dice is from 0 to below 1.")
-
-
-def _check_transforms(place: str, transforms: Record) -> Iterator[Problem]:
-    for name in type(transforms).model_fields:
-        transform = getattr(transforms, name)
-        if not isinstance(transform, Transform):
-            continue
-        if not (0 <= transform.probability <= 1 and 0 <= transform.probability_per_channel <= 1):
-            yield Problem(f"{place}.{name}", "has a probability outside of 0 to 1.")
-        if transform.range is not None and not -math.inf < transform.range[0] <= transform.range[1] < math.inf:
-            sentence = f"is {show(transform.range)}, but must be finite, the lower end first."
-            yield Problem(f"{place}.{name}.range", sentence)
-
-
-def _check_elastic(configuration: Configuration) -> Iterator[Problem]:
-    drawn = configuration.augmentation.value.elastic.range
-    if drawn is not None and not 0 <= drawn[0] <= drawn[1] <= ELASTIC_MOST:
-        sentence = f"is {show(drawn)}, but displacements go from 0 to {ELASTIC_MOST:g} voxels, or space would fold."
-        yield Problem("augmentation.elastic.range", sentence)
 
 
 def _check_steps(configuration: Configuration) -> Iterator[Problem]:

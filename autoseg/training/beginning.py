@@ -59,6 +59,8 @@ def start_or_resume(job: TrainingJob, *, on_note: Callable[[str], None]) -> Trai
     )
     if job.resume.is_file():
         refuse_other_job(job, read_state(job.resume, state))
+        if state.is_finished:  # goes on beyond its end: what ended it early does not count any more
+            state.plateau.n_without_gain = 0
         state.is_finished = False
     elif job.pretrained is not None:
         on_note(_load_pretrained(job, state))

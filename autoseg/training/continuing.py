@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -27,7 +27,7 @@ class Saved(Record):
         is_finished: whether that length is spent.
         iteration_s: mean seconds of an iteration, None before the first.
         iteration, share: where it stands.
-        seed: of the run.
+        seed, engine: of the run.
     """
 
     length: Length
@@ -37,6 +37,7 @@ class Saved(Record):
     iteration: int
     share: float
     seed: int
+    engine: Literal["workers", "device"]
 
 
 def read_saved(path: Path) -> Saved | None:
@@ -57,6 +58,7 @@ def read_saved(path: Path) -> Saved | None:
             iteration=position["iteration"],
             share=share,
             seed=content["seed"],
+            engine=content["engine"],
         )
     except (AutosegError, KeyError):
         raise WorkspaceError(f"{path}: was saved by another version of autoseg. Use --restart to start over.") from None
@@ -73,6 +75,7 @@ def describe_job(job: TrainingJob) -> dict[str, Any]:
         "engine": job.engine,
         "pretrained": job.pretrained_from,
         "previous": job.previous_sources or None,
+        "annotated": to_plain(job.annotated_in_training),
     }
 
 
@@ -82,19 +85,19 @@ def refuse_other_job(job: TrainingJob, begun: dict[str, Any]) -> None:
     other = [name for name, value in describe_job(job).items() if begun.get(name) != value and name not in may_differ]
     if other:
         words = {
-            "training_digest": "plan or data",
-            "train_ids": "split",
-            "base_length": "length",
-            "length": "length",
-            "seed": "seed",
-            "engine": "augmentation engine",
-            "pretrained": "pretrained weights",
-            "previous": "models for the previous segmentations",
+            "training_digest": "another plan or other data",
+            "train_ids": "another split",
+            "base_length": "another length",
+            "length": "another length",
+            "seed": "another seed",
+            "engine": "another augmentation_engine",
+            "pretrained": "other pretrained weights",
+            "previous": "other models for the previous segmentations",
+            "annotated": "other annotated labels",
         }
         raise WorkspaceError(
-            f"{job.resume}: was begun with another {' and '.join(dict.fromkeys(words[name] for name in other))} "
-            f"(length then: {begun.get('length')}, seed: {begun.get('seed')}). Ask for the same, or start over with "
-            "--restart."
+            f"{job.resume}: was begun with {' and '.join(dict.fromkeys(words[name] for name in other))} (length then: "
+            f"{begun.get('length')}, seed: {begun.get('seed')}). Ask for the same, or start over with --restart."
         )
 
 

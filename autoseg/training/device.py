@@ -42,6 +42,8 @@ def choose_device(name: str = "auto") -> torch.device:
             f"--device {name}: this installation of torch {torch.__version__} sees no such device. "
             "Use --device cpu, or install a build of torch for it (see README)."
         )
+    if is_distributed() and name.startswith("cuda:"):
+        raise UsageError(f"--device {name}: all processes would share it. Use --device cuda: each takes its own GPU.")
     if name == "cuda" and is_distributed():  # each process of a machine has a GPU of its own
         return torch.device("cuda", distributed.get_node_local_rank())
     return torch.device(name)

@@ -33,13 +33,11 @@ class Tensors:
         image: float32 (B, C, *patch).
         segmentation: int64 (B, *patch) with labels and `IGNORED`.
         previous: int64 (B, *patch), the previous segmentation of a cascade; None without one.
-        annotated: bool (B, n_outputs), see `Batch`.
     """
 
     image: Tensor
     segmentation: Tensor
     previous: Tensor | None = None
-    annotated: Tensor | None = None
 
 
 @torch.no_grad()
@@ -59,17 +57,16 @@ def finish(
     """
     size = tuple(patch_size)
     previous = None if raw.previous is None else _move(raw.previous, device)
-    annotated = None if raw.annotated is None else _move(raw.annotated, device)
     if raw.variations is None or augmentation is None:
         image, labels = _move(np.stack(raw.images), device), _move(np.stack(raw.segmentations), device)
-        return Tensors(image, labels.long(), None if previous is None else previous.long(), annotated)
+        return Tensors(image, labels.long(), None if previous is None else previous.long())
     with torch.autocast(device.type, enabled=False):
         image, labels = _turn(raw, raw.variations, size, device)
         change_intensities(image, augmentation, raw.variations)
         image, labels = _mirror(image, labels, raw.variations)
         if augmentation.custom:
             image, labels, previous = _customise(image, labels, previous, augmentation.custom, raw.variations)
-    return Tensors(image, labels.long(), None if previous is None else previous.long(), annotated)
+    return Tensors(image, labels.long(), None if previous is None else previous.long())
 
 
 def _move(array: np.ndarray, device: torch.device) -> Tensor:

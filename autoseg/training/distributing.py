@@ -8,6 +8,7 @@ part of it. Added up over processes (`spread`) these are the gradient that one p
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -34,6 +35,14 @@ def get_rank() -> int:
 def count_processes() -> int:
     """How many processes train together."""
     return distributed.get_world_size() if is_distributed() else 1
+
+
+def count_local_processes() -> int:
+    """How many of them run on this machine."""
+    if not is_distributed():
+        return 1
+    machines: list[str] = gather_values([platform.node()])
+    return machines.count(platform.node())
 
 
 def is_first() -> bool:

@@ -20,6 +20,7 @@ from autoseg.networks.probing import synchronize
 from autoseg.training.batches import BatchMaker, RawBatch
 from autoseg.training.device_augmentation import finish
 
+MARGIN = 1.2  # the device must be so much faster: noise must not decide, for equal plans shall give equal weights
 MEASURED_S = 2.0  # after each engine has made a batch unmeasured, which opens files and loads code
 MEASURED_BATCH = 8  # samples; a batch of pictures may hold hundreds
 MIN_ROUNDS = 2
@@ -79,7 +80,7 @@ def choose_engine(rates: Mapping[str, float], *, taken: float | None = None) -> 
     workers, device = rates["workers"], rates["device"]
     numbers = {name: round(rate, 1) for name, rate in rates.items()}
     if taken is None:
-        chosen, other = ("device", "workers") if device > workers else ("workers", "device")
+        chosen, other = ("device", "workers") if device > MARGIN * workers else ("workers", "device")
         sentence = f"{rates[chosen]:.1f} patches per second by {chosen}, {rates[other]:.1f} by {other}"
         return found(chosen, sentence, **numbers)
     numbers["taken"] = round(taken, 1)

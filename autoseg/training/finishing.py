@@ -46,6 +46,7 @@ def _list_facts(job: TrainingJob, state: TrainingState) -> dict[str, Any]:
         "engine": job.engine,
         "pretrained": job.pretrained_from,
         "components": dict(job.components),
+        "annotated": to_plain(job.annotated_in_training),
         "torch": torch.__version__,
         "train_ids": list(job.train_ids),
         "validation_ids": list(job.validation_ids),

@@ -76,6 +76,11 @@ class TrainingJob:
         return None if self.pretrained is None else self.pretrained.where
 
     @property
+    def annotated_in_training(self) -> dict[str, tuple[bool, ...]]:
+        """Of the cases that train, those that are annotated in part."""
+        return {case_id: marks for case_id, marks in self.annotated.items() if case_id in self.train_ids}
+
+    @property
     def previous_sources(self) -> list[str]:
         """What made the previous segmentations: the names of their folders, which the weights of their makers name."""
         return sorted({path.parent.name for path in self.previous.values()})

@@ -60,7 +60,7 @@ def train(job: TrainingJob, watching: Watching = UNWATCHED) -> Checkpoint:
         clock.add(state.spent_s)
         with start_stream(job, state) as batches, waiting_for_the_iteration() as interruption:
             run = _Run(job, state, watching, clock, batches, interruption, prepare_forward(job, state))
-            while run.share < 1 and not has_plateaued(job.settings, state):
+            while (run.share < 1 or state.tally.n_iterations) and not has_plateaued(job.settings, state):
                 _run_epoch(run)
                 if run.agree_on_interruption():
                     raise KeyboardInterrupt
@@ -108,6 +108,13 @@ class _Run:
     def share(self) -> float:
         return _share(self.job, self.state)
 
+    @property
+    def is_epoch_over(self) -> bool:
+        """Whether the epoch has had its part; an interrupted one may have, and goes on with what follows it."""
+        tally = self.state.tally
+        spent_s = self.state.spent_s - tally.began_s
+        return is_epoch_over(self.job.length, n_iterations=tally.n_iterations, spent_s=spent_s, share=self.share)
+
     def agree_on_interruption(self) -> bool:
         """Read the clock, and whether somebody wishes to stop, alike in all processes."""
         self.state.spent_s, wished = agree(self.clock.read(), float(self.interruption.is_wished))
@@ -122,15 +129,11 @@ class _Run:
 def _run_epoch(run: _Run) -> None:
     """Iterations until the epoch has had its part of the training, a look at validation patches, a line of history."""
     state, job = run.state, run.job
-    while True:
+    while not run.is_epoch_over:
         _run_iteration(run)
         if run.agree_on_interruption():
             run.save()
             raise KeyboardInterrupt
-        tally = state.tally
-        epoch_s = state.spent_s - tally.began_s
-        if is_epoch_over(job.length, n_iterations=tally.n_iterations, spent_s=epoch_s, share=run.share):
-            break
         if run.clock.read() - run.saved_s > SAVE_EVERY_S:
             run.save()
     dice = measure_patch_dice(state.average, run.checks, job.plan.labels, job.device) if run.checks else {}

@@ -5,6 +5,8 @@ Their Dice then no longer measures cases that were never looked at: training end
 
 from __future__ import annotations
 
+import math
+
 from autoseg.planning.choices import EarlyStopping
 from autoseg.planning.plan import Configuration
 from autoseg.training.state import TrainingState
@@ -13,9 +15,10 @@ from autoseg.training.state import TrainingState
 def note_check(state: TrainingState, dice: float | None, stopping: EarlyStopping) -> None:
     """Take note of a validation of whole cases, and of the weights if they are the best so far."""
     plateau = state.plateau
-    if dice is None:
+    if dice is None or math.isnan(dice):
         return
-    if plateau.best_dice is None or dice >= plateau.best_dice + stopping.min_gain:
+    gain = math.inf if plateau.best_dice is None else dice - plateau.best_dice
+    if gain > 0 and gain >= stopping.min_gain:
         plateau.best_dice, plateau.n_without_gain = dice, 0
         plateau.weights = {name: tensor.detach().clone() for name, tensor in state.average.state_dict().items()}
     else:

@@ -8,7 +8,7 @@ a run that is continued from one ends with the same weights as one that was neve
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ def write_state(path: Path, state: TrainingState, content: Mapping[str, Any]) ->
     if state.average is not state.network:
         tensors |= _label("average.", state.average.state_dict())
     for index, memory in state.optimizer.state_dict()["state"].items():
-        kept = {key: value for key, value in memory.items() if value is not None}
+        kept = {key: value for key, value in memory.items() if isinstance(value, Tensor | float | int)}
         tensors |= _label(f"optimizer.{index}.", {key: torch.as_tensor(value) for key, value in kept.items()})
     tensors |= _label("best.", state.plateau.weights)
     position = {
@@ -165,6 +165,7 @@ def write_state(path: Path, state: TrainingState, content: Mapping[str, Any]) ->
         "plateau": {"best_dice": state.plateau.best_dice, "n_without_gain": state.plateau.n_without_gain},
         "epochs": to_plain(state.epochs),
         "scaler": state.scaler.state_dict(),
+        "groups": _list_groups(state.optimizer),
         "random": random_plain,
     }
     write_tensors(path, tensors, {**content, "position": position})
@@ -181,7 +182,7 @@ def read_state(path: Path, state: TrainingState) -> dict[str, Any]:
         state.network.load_state_dict(_below("network.", tensors))
         if state.average is not state.network:
             state.average.load_state_dict(_below("average.", tensors))
-        _load_optimizer(state.optimizer, _below("optimizer.", tensors))
+        _load_optimizer(state.optimizer, _below("optimizer.", tensors), content["position"]["groups"])
         _load_position(state, content["position"], where=path)
         restore_randomness(_below("random.", tensors), content["position"]["random"], state.device)
     except (RuntimeError, KeyError, ValueError) as problem:
@@ -191,12 +192,22 @@ def read_state(path: Path, state: TrainingState) -> dict[str, Any]:
     return content
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def _list_groups(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """The numbers that the optimiser keeps beside its weights: a user's own may change them as it goes."""
+    plain = (bool, int, float, str, type(None))
+    groups = optimizer.state_dict()["param_groups"]
+    return [{key: value for key, value in group.items() if isinstance(value, plain)} for group in groups]
+
+
+def _load_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], saved_groups: Sequence[Mapping[str, Any]]
+) -> None:
     memory: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
         memory.setdefault(int(index), {})[key] = tensor
-    groups = optimizer.state_dict()["param_groups"]
+    fresh = optimizer.state_dict()["param_groups"]
+    groups = [{**group, **saved} for group, saved in zip(fresh, saved_groups, strict=True)]
     optimizer.load_state_dict({"state": memory, "param_groups": groups})
 
 

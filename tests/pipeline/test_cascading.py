@@ -15,8 +15,8 @@ import torch
 from autoseg.errors import UsageError, WorkspaceError
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.pipeline.cascading import ensure_previous, find_folder, find_previous, list_previous
-from autoseg.pipeline.folds import FoldOrder
 from autoseg.pipeline.model import load_model
+from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project
@@ -134,7 +134,7 @@ def test_an_interrupted_cascade_ends_with_the_weights_of_an_uninterrupted_one(
     with pytest.raises(KeyboardInterrupt):
         train(job, Watching(interrupt))
     moved = {case_id: Path("elsewhere") / path.name for case_id, path in job.previous.items()}
-    with pytest.raises(WorkspaceError, match="begun with another models for the previous segmentations"):
+    with pytest.raises(WorkspaceError, match="begun with other models for the previous segmentations"):
         train(replace(job, previous=moved))
     resumed = train(job)
     assert all(torch.equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
@@ -190,3 +190,10 @@ def test_an_order_without_a_cascade_stays_as_it_is(cascaded: Project, tmp_path: 
     split = ensure_splits(cascaded, plan)[0]
     order = FoldOrder(plan, "3d_fullres", 0, split, tmp_path, Run(tmp_path), Length(n_iterations=1))
     assert ensure_previous(cascaded, order, lambda name, fold: pytest.fail("asked for another order")) is order
+
+
+def test_a_trained_cascade_fold_is_extended(copied: Project) -> None:
+    names, more = ("3d_cascade",), Length(n_iterations=2)
+    wishes = TrainingWishes(configurations=names, folds=("0",), n_iterations=3, n_workers=0, extra=more)
+    assert set(train_folds(copied, wishes)) == {("3d_cascade", 0)}
+    assert read_checkpoint(copied.workspace.run("3d_cascade", 0).checkpoint).facts["iterations"] == 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autoseg.pipeline.folds import compare_memory
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.project import Project
+from autoseg.pipeline.remarks import compare_memory
 from autoseg.training.history import read_history
 
 

@@ -14,7 +14,7 @@ from autoseg import tracking
 from autoseg.data.splits import Split
 from autoseg.errors import NumericalError, UsageError, WorkspaceError
 from autoseg.pipeline import watching
-from autoseg.pipeline.folds import FoldOrder
+from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.reporting import Advance, Reporter
 from autoseg.pipeline.status import FAILURE
 from autoseg.pipeline.watching import Tracking, list_parameters, watch

@@ -16,8 +16,9 @@ import torch
 from autoseg.data.image_io import read_header, read_image, read_segmentation, write_volume
 from autoseg.errors import UsageError, WorkspaceError
 from autoseg.networks.checkpoint import read_checkpoint
-from autoseg.pipeline.folds import FoldOrder, train_fold
+from autoseg.pipeline.folds import train_fold
 from autoseg.pipeline.model import load_model
+from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.predicting import predict_images
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits

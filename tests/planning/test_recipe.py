@@ -67,7 +67,7 @@ def test_what_can_be_trained_passes(cpu_plan: Plan, assignment: str) -> None:
         ("augmentation.custom=[Bias]", "augmentation.custom[0] is Bias, but one of your own is written"),
         ("early_stopping={check_every: 0}", "early_stopping.check_every is 0, but must be at least 1"),
         ("early_stopping={min_gain: 1}", "early_stopping.min_gain is 1, but a gain of Dice is from 0"),
-        ("augmentation.elastic={probability: 0.2, range: [-1, 2]}", "displacements go from 0 to 6.4 voxels"),
+        ("augmentation.elastic={probability: 0.2, range: [-1, 2]}", "must lie from 0 to 6.4 voxels"),
     ],
 )
 def test_what_cannot_is_named_with_a_remedy(cpu_plan: Plan, assignment: str, words: str) -> None:
@@ -105,7 +105,7 @@ def test_a_step_is_no_larger_than_the_patch_and_suits_the_strides(cpu_plan: Plan
 
 
 def test_the_limit_of_displacements_is_that_of_the_control_points() -> None:
-    from autoseg.planning.recipe import ELASTIC_MOST
+    from autoseg.planning.transforms import BOUNDS
     from autoseg.training.turning import CONTROL_SPACING
 
-    assert pytest.approx(0.4 * CONTROL_SPACING) == ELASTIC_MOST
+    assert pytest.approx(0.4 * CONTROL_SPACING) == BOUNDS["elastic"].high

@@ -72,7 +72,6 @@ def test_a_seed_means_the_same_batch_to_both_engines(folder, patch_size):
         np.testing.assert_allclose(tensors.image.numpy(), expected.image, atol=2e-3)
         assert np.mean(tensors.segmentation.numpy() != expected.segmentation) < 0.001
         np.testing.assert_array_equal(tensors.previous.numpy(), expected.previous)
-        np.testing.assert_array_equal(tensors.annotated.numpy(), expected.annotated)
 
 
 @pytest.mark.parametrize("maker_changes", [{"augmentation": None}, {"preset": "off"}])
@@ -86,10 +85,9 @@ def test_tensors_have_the_promised_types_and_no_gradient(folder):
     _, tensors = run_both(make_maker(folder), 0)
     assert (tensors.image.dtype, tensors.image.shape) == (torch.float32, (6, 2, 10, 16, 20))
     assert (tensors.segmentation.dtype, tensors.previous.dtype) == (torch.int64, torch.int64)
-    assert tensors.annotated.dtype == torch.bool
     assert not tensors.image.requires_grad
     _, alone = run_both(make_maker(folder, previous=None, annotated={}), 0)
-    assert (alone.previous, alone.annotated) == (None, None)
+    assert alone.previous is None
 
 
 def test_precision_of_the_training_does_not_touch_augmentation(folder):

@@ -134,7 +134,7 @@ def test_a_finished_run_is_extended_along_the_longer_schedule(make_job: MakeJob)
     assert rates == pytest.approx([learning_rate_at(share / 12, settings) for share in range(6, 12)])
     assert checkpoint.facts["iterations"] == 12
     assert [epoch.iteration for epoch in read_history(job.history)] == [3, 6, 9, 12]
-    with pytest.raises(WorkspaceError, match="another length"):
+    with pytest.raises(WorkspaceError, match="begun with another length"):
         train(replace(job, length=of_iterations(30)))
 
 
@@ -226,3 +226,60 @@ def test_training_begins_with_pretrained_weights_and_says_what_fits(make_job: Ma
     assert all(torch.allclose(tensor, second.weights[name]) for name, tensor in first.weights.items())
     assert "100% of the network's values are pretrained" in notes[0]
     assert second.facts["pretrained"] == "first.safetensors"
+
+
+def test_a_run_that_ended_on_a_plateau_can_be_extended(make_job: MakeJob) -> None:
+    job = make_job("flat", 60, early_stopping=EarlyStopping(check_every=1, patience=1, min_gain=0.01))
+    flat = Watching(score_cases=lambda network: 0.5)
+    assert train(job, flat).facts["iterations"] == 6
+    rising = iter([0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
+    longer = replace(job, length=of_iterations(12), base_length=job.length)
+    assert train(longer, Watching(score_cases=lambda network: next(rising))).facts["iterations"] == 12
+
+
+def test_a_check_without_a_dice_is_none(make_job: MakeJob) -> None:
+    job = make_job("unscored", 9, early_stopping=EarlyStopping(check_every=1, patience=1, min_gain=0.0))
+    scores = iter([float("nan"), 0.5, 0.5])
+    checkpoint = train(job, Watching(score_cases=lambda network: next(scores)))
+    assert (checkpoint.facts["iterations"], checkpoint.facts["ended_early_at"]) == (9, 0.5)
+
+
+def test_an_interruption_of_the_very_last_iteration_keeps_the_last_epoch(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, job = train(make_job("whole", 6)), make_job("last", 6)
+    asks = iter([False] * 6 + [True])  # the fourth question is asked at the end of the first epoch
+    monkeypatch.setattr(loop._Run, "agree_on_interruption", lambda run: next(asks, False))
+    with pytest.raises(KeyboardInterrupt):
+        train(job)
+    assert is_same(whole, train(job))
+    assert [epoch.iteration for epoch in read_history(job.history)] == [3, 6]
+
+
+COUNTING = '''
+import torch
+
+
+class Counting(torch.optim.SGD):
+    """SGD that goes slower with every step, and keeps count in its group."""
+
+    def step(self, closure=None):
+        group = self.param_groups[0]
+        group["n_steps"] = group.get("n_steps", 0) + 1
+        group["lr"] = group["lr"] / group["n_steps"]
+        return super().step(closure)
+'''
+
+
+def test_an_optimiser_that_changes_its_own_numbers_goes_on_with_them(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "counting_sgd.py").write_text(COUNTING)
+    monkeypatch.syspath_prepend(tmp_path)
+    published = make_job("any").settings.optimizer.value
+    optimizer = published.model_copy(update={"name": "counting_sgd:Counting"})
+    whole = train(make_job("whole", optimizer=optimizer))
+    job = make_job("cut", optimizer=optimizer)
+    with pytest.raises(ConnectionError):
+        train(job, stop_after(4))
+    assert is_same(whole, train(job))
