@@ -72,7 +72,7 @@ def test_one_number_of_a_patch_schedule_is_set_inside_of_it(cpu_plan: Plan) -> N
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [
-        ("2d.early_stopping.patience=3", "there is no patience in that value"),
+        ("2d.early_stopping.patience=3", "nothing is set there yet. Set it as a whole"),
         ("2d.loss.terms.focal.gamma=3", "Input should be a valid number"),
         ("3d_fullres.ptch_size=[1]", "Did you mean 3d_fullres.patch_size?"),
         ("patch_size=[1]", "Did you mean 2d.patch_size or 3d_fullres.patch_size?"),

@@ -27,7 +27,7 @@ from autoseg.planning.peaks import Arithmetic, peak_of_forward
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.topology import derive_topology
 from autoseg.prediction import restoring, sliding_window
-from autoseg.training import job, loop
+from autoseg.training import beginning, job
 from autoseg.training.optimizers import make_optimizer
 
 ADAMW = Optimizer(name="adamw", learning_rate=1e-3, weight_decay=0.0, ema_decay=0.99)
@@ -62,7 +62,7 @@ def test_batches_wait_in_the_memory_of_a_cpu_but_not_of_a_gpu() -> None:
     on_cpu, on_gpu = (estimate_training_memory(make_sketch(), FLAT, 2, SGD, device=name) for name in ("cpu", "cuda"))
     assert on_gpu.batches == 2 * 2 * voxels  # labels; the image is what the first convolution keeps
     assert on_cpu.batches == 2 * voxels * (13 * (4 * 2 + 2) + 2)
-    assert BATCHES_IN_MEMORY == loop.N_BATCHES_AHEAD + job.N_VALIDATION_BATCHES + 2
+    assert BATCHES_IN_MEMORY == beginning.N_BATCHES_AHEAD + job.N_VALIDATION_BATCHES + 2
 
 
 @pytest.mark.parametrize("name", blueprint.OPTIMIZERS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,7 +52,9 @@ def test_more_time_on_a_cpu_widens_the_network(make_fingerprint: MakeFingerprint
     plans = [make_plan(hippocampus, cpu, Wishes(train_time_s=60 * minutes)) for minutes in (6, 20, 90)]
     widths = [plan.configurations["3d_fullres"].features.value[0] for plan in plans]
     assert widths[0] < widths[1] < widths[2]
-    assert {plan.configurations["3d_fullres"].patch_size.value for plan in plans} == {(40, 56, 40)}
+    patches = [plan.configurations["3d_fullres"].patch_size.value for plan in plans]
+    assert [math.prod(patch) for patch in patches] == sorted(math.prod(patch) for patch in patches)
+    assert (patches[0], patches[-1]) == ((32, 40, 32), (40, 56, 40))
 
 
 def test_a_cpu_with_too_little_time_trains_on_smaller_patches(

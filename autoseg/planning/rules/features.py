@@ -13,8 +13,9 @@ from autoseg.decision import Decision, ruled
 FULL_WIDTH = 32  # features of the finest stage; borrowed
 WIDTHS = (32, 24, 16, 12, 8)
 MAX_FEATURES = {2: 512, 3: 320}  # by number of dimensions; borrowed
-ENOUGH_ITERATIONS = 1300  # a width pays off once it gets so many: on Hippocampus, width 8 reached a Dice of 0.888/0.872
-# after 1,390 iterations and width 12 one of 0.896/0.879 after 1,986; unproven elsewhere
+ENOUGH_ITERATIONS = 4000  # a width pays off once it gets so many. On Hippocampus width 8 reached a Dice of 0.8845 after
+# 4,070 iterations in 10 minutes, width 16 one of 0.876 after 780; in 30 minutes width 16 got 4,885 and reached 0.888,
+# after 2,342 of a larger patch 0.8845 (one run each, benchmarks/LOG.md); unproven elsewhere
 
 
 def compute_features(*, width: int, n_stages: int, n_dimensions: int) -> tuple[int, ...]:
