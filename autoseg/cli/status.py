@@ -11,7 +11,7 @@ import typer
 
 from autoseg.cli.console import make_table, print_json, stdout
 from autoseg.cli.durations import write_duration
-from autoseg.cli.options import AsJson, Variant
+from autoseg.cli.options import AsJson, Variant, WorkspaceFolder
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -27,6 +27,7 @@ def status(
     place: Annotated[
         Path, typer.Argument(metavar="WORKSPACE", help="A workspace, or the dataset it belongs to.", show_default=False)
     ],
+    workspace: WorkspaceFolder = None,
     watch: Annotated[
         bool, typer.Option("--watch", help=f"Look again every {WATCH_EVERY_S:g} seconds, until Ctrl-C.")
     ] = False,
@@ -37,15 +38,15 @@ def status(
     from autoseg.pipeline.status import find_workspace, read_status
     from autoseg.workspace import Workspace
 
-    workspace = Workspace(find_workspace(place).root, variant)
+    there = Workspace(find_workspace(workspace or place).root, variant)
     if as_json:
-        print_json(read_status(workspace))
+        print_json(read_status(there))
         return
-    stdout.print(str(workspace.root), markup=False, soft_wrap=True)
+    stdout.print(str(there.root), markup=False, soft_wrap=True)
     if watch:
-        _watch(lambda: draw_status(read_status(workspace)))
+        _watch(lambda: draw_status(read_status(there)))
     else:
-        stdout.print(draw_status(read_status(workspace)))
+        stdout.print(draw_status(read_status(there)))
 
 
 def _watch(draw: Callable[[], Group]) -> None:

@@ -121,7 +121,8 @@ def train(
         [name, str(k), len(report.cases), *(report.summary[label]["dice"].mean for label in names), report.mean_dice]
         for (name, k), report in reports.items()
     ]
-    print_table(["configuration", "fold", "cases", *names, "mean Dice"], rows)
+    if rows:  # none of a fold that holds no case out, and of the further processes of several
+        print_table(["configuration", "fold", "cases", *names, "mean Dice"], rows)
     for name, k in reports:
         stdout.print(str(project.workspace.run(name, k).root), markup=False, soft_wrap=True)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
+from loky import ProcessPoolExecutor
+
 from autoseg.decision import Decision
 from autoseg.pipeline.project import Project
 from autoseg.serialization import parse_record, read_json, write_json
@@ -45,8 +47,9 @@ def _find_recorded(project: Project, job: TrainingJob) -> Decision[str] | None:
 
 
 def _measure(project: Project, job: TrainingJob) -> Decision[str]:
-    rates = measure_engines(make_training_batches(job), job.device, n_workers=job.n_workers)
-    decision = choose_engine(rates)
+    with ProcessPoolExecutor(1) as apart:  # what augmentation loads would stay in this process' memory
+        measuring = apart.submit(measure_engines, make_training_batches(job), job.device, n_workers=job.n_workers)
+        decision = choose_engine(measuring.result())
     project.reporter.say(f"Augmentation by {decision.value}: {decision.reason}.")
     path = project.workspace.engines
     known = read_json(path) if path.is_file() else {}

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoseg.components import find_component
 from autoseg.errors import AutosegError, PlanError
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.pipeline.planning import ensure_device, ensure_fingerprint, merge_wishes, plan_fingerprint, renew_plan
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.reporting import Reporter
+from autoseg.planning.components_used import list_components
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.differing import compare_plans
 from autoseg.planning.editing import Assignment, assign, check_pinned, list_pinned, parse_assignment
@@ -74,7 +76,19 @@ def replan(
         return renew_plan(project, wishes, device=device, pins=pins, facts=facts)
 
     standing = None if edits.fresh else _read_standing(project)
-    return _derive(wishes, edits, standing, draft=draft, make=make, reporter=project.reporter)
+    plan = _derive(wishes, edits, standing, draft=draft, make=make, reporter=project.reporter)
+    warn_of_missing_components(plan, project.reporter)
+    return plan
+
+
+def warn_of_missing_components(plan: Plan, reporter: Reporter) -> None:
+    """Say which of a person's own components cannot be found here; training may run where they can."""
+    for name in plan.configurations:
+        for key, path in list_components(plan, name).items():
+            try:
+                find_component(path, where=f"{name}.{key}")
+            except PlanError as problem:
+                reporter.warn(str(problem))
 
 
 def replan_fingerprint(

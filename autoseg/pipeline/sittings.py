@@ -53,15 +53,17 @@ def plan_sitting(run: Run, wanted: Length, extra: Length | None, *, what: str) -
                 "first, without --extend."
             )
         longer = extend_length(saved.length, extra, iteration_s=saved.iteration_s)
-        sentence = f"Extending {what} from {_describe(saved.length)} to {_describe(longer)}."
+        sentence = f"Extending {what} from {describe_length(saved.length)} to {describe_length(longer)}."
         return Sitting(longer, saved.base_length, sentence)
     if run.checkpoint.is_file():
         return None
-    return Sitting(wanted, None, f"Training {what} for {_describe(wanted)}.")
+    return Sitting(wanted, None, f"Training {what} for {describe_length(wanted)}.")
 
 
 def _continue(saved: Saved, wanted: Length, extra: Length | None, what: str) -> Sitting:
-    sentence = f"Continuing {what} from iteration {saved.iteration:,}, {saved.share:.0%} of {_describe(saved.length)}."
+    sentence = (
+        f"Continuing {what} from iteration {saved.iteration:,}, {saved.share:.0%} of {describe_length(saved.length)}."
+    )
     if extra is not None:
         sentence += " It is finished first: say --extend again for more."
         wanted = saved.length
@@ -70,7 +72,8 @@ def _continue(saved: Saved, wanted: Length, extra: Length | None, what: str) -> 
     return Sitting(wanted, None, sentence)
 
 
-def _describe(length: Length) -> str:
+def describe_length(length: Length) -> str:
+    """A length in words."""
     if length.train_time_s is not None:
         return f"{length.train_time_s / 60:.4g} minutes"
     return f"{length.n_iterations or 0:,} iterations"

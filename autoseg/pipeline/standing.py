@@ -9,6 +9,8 @@ from autoseg.evaluation.report import Report
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.project import Project
+from autoseg.pipeline.sittings import describe_length
+from autoseg.planning.choices import Length
 from autoseg.planning.plan import Plan
 from autoseg.serialization import parse_record, read_json, to_plain
 from autoseg.training.continuing import holding
@@ -45,7 +47,8 @@ def warn_of_other_wishes(project: Project, order: FoldOrder) -> None:
     base_length = facts.get("base_length", facts.get("length"))
     if base_length != to_plain(order.length):
         project.reporter.warn(
-            f"It was trained for another length ({base_length}). --extend trains it further, --restart anew."
+            f"It was trained for {describe_length(Length.model_validate(base_length))}, not "
+            f"{describe_length(order.length)}. --extend trains it further, --restart anew."
         )
     if facts.get("seed") != order.seed:
         project.reporter.warn(f"It was trained with another seed ({facts.get('seed')}). --restart trains it anew.")

@@ -167,7 +167,7 @@ def _read_fold(run: Run, plan: _Plan, configuration: str, fold: str, *, ours: bo
         state=state,
         share=1.0 if state in ("trained", "unscored") else last.share if last else None,
         epoch=last.epoch if last else 0,
-        iteration=last.iteration if last else 0,
+        iteration=max(last.iteration if last else 0, _read_saved(run).get("position", {}).get("iteration", 0)),
         dice=dice,
         mean_dice=mean,
         iteration_s=last.iteration_s if last else None,

@@ -112,6 +112,8 @@ class _Watcher:
         scalars = list_scalars(epoch) | {"predicted_memory_gb": self.order.settings.memory_gb.value}
         for name, tracker in list(self.trackers.items()):
             self._track(name, partial(tracker.record, epoch.iteration, scalars))
+        if epoch.whole_case_dice is not None:
+            self.reporter.say(f"Whole validation cases, epoch {epoch.epoch}: mean Dice {epoch.whole_case_dice:.4f}.")
         if time.monotonic() - self.drawn_s >= DRAW_EVERY_S:
             self._draw()
 

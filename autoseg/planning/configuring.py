@@ -198,7 +198,7 @@ def _require_stages(per_stage: dict[str, tuple[int, ...]], n_wanted: int) -> Non
         if len(values) != n_wanted:
             raise PlanError(
                 f"{name}: {list(values)} was set by hand for {len(values)} stages, but the patch that fits with it has "
-                f"{n_wanted}. Give {n_wanted} values, or set patch_size by hand as well."
+                f"{n_wanted}. Give {n_wanted} values, or set another patch_size by hand."
             )
 
 

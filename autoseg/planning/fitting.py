@@ -30,10 +30,10 @@ from autoseg.planning.situation import (
 FEWEST_ITERATIONS = 1000
 
 # Where a patch covers more than this share of a case, a smaller one still shows enough of it, and training takes it
-# until the time holds so many iterations anyway. On Hippocampus, of 40x56x40 and 32x40x32 (0.65 of the median case) the
-# smaller reached the higher Dice at every budget: 0.874 to 0.867 in 3 minutes, 0.8845 to 0.882 in 10, 0.888 to 0.8845 in
-# 30 (598, 2,099 and 2,342 iterations of the larger; one run each, benchmarks/LOG.md). Pictures did as well with either,
-# and keep theirs; other volumes were not tried.
+# until the time holds so many iterations anyway. On Hippocampus, of 40x56x40 and 32x40x32 (0.65 of the median case),
+# the smaller reached the higher Dice at every budget: 0.874 to 0.867 in 3 minutes, 0.8845 to 0.882 in 10, 0.888 to
+# 0.8845 in 30 (598, 2,099 and 2,342 iterations of the larger; one run each, benchmarks/LOG.md). Pictures did as well
+# with either, and keep theirs; other volumes were not tried.
 ENOUGH_OF_CASE = 0.66
 MANY_ITERATIONS = 12_000
 

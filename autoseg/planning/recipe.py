@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autoseg.planning import blueprint
-from autoseg.planning.choices import PatchStep
+from autoseg.planning.choices import Optimizer, PatchStep
 from autoseg.planning.naming import LOSS_TERMS, OPTIMIZERS, Named
 from autoseg.planning.plan import Configuration
 from autoseg.planning.problems import (
@@ -26,6 +26,8 @@ from autoseg.planning.problems import (
 )
 from autoseg.planning.transforms import check_augmentation, check_transforms
 from autoseg.serialization import did_you_mean
+
+USUAL_MOMENTUM = Optimizer.model_fields["momentum"].default
 
 
 def check_recipe(configuration: Configuration) -> Iterator[Problem]:
@@ -84,6 +86,9 @@ def _check_optimizer(configuration: Configuration) -> Iterator[Problem]:
     decay = optimizer.ema_decay
     if decay is not None and not 0 < decay < 1:
         yield Problem("optimizer.ema_decay", f"is {decay}, but must be between 0 and 1, or null for no average.")
+    if optimizer.name in OPTIMIZERS and optimizer.name != "sgd" and optimizer.momentum != USUAL_MOMENTUM:
+        sentence = f"is {optimizer.momentum}, but {optimizer.name} has none. Its optimizer.parameters may say betas."
+        yield Problem("optimizer.momentum", sentence)
     if optimizer.name in OPTIMIZERS:
         yield from _check_parameters("optimizer.parameters", optimizer.parameters, OPTIMIZERS[optimizer.name])
 

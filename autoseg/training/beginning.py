@@ -93,7 +93,10 @@ def start_stream(job: TrainingJob, state: TrainingState) -> BatchStream[Batch | 
     return BatchStream(choose=choose, start=state.iteration, n_workers=job.n_workers, n_ahead=N_BATCHES_AHEAD)
 
 
-def prepare_forward(job: TrainingJob, state: TrainingState) -> Forward:
+def prepare_forward(job: TrainingJob, state: TrainingState, *, on_note: Callable[[str], None]) -> Forward:
     """The network as training calls it: on several processes, compiled, or as it is."""
     network = spread(state.network)
-    return torch.compile(network) if job.settings.compile.value else network
+    if not job.settings.compile.value:
+        return network
+    on_note("Compiling the network: the first iteration, and the first of each further patch size, take minutes.")
+    return torch.compile(network)

@@ -74,10 +74,15 @@ def forget_peak_memory(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    with suppress(OSError, AttributeError):  # the C library of other systems knows no such call
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back_memory()
     with suppress(OSError):
         CLEAR_REFERENCES.write_text(CLEAR_PEAK)
+
+
+def give_back_memory() -> None:
+    """Let the system have the pages that the allocator keeps between its blocks, which grow as a training goes on."""
+    with suppress(OSError, AttributeError):  # the C library of other systems knows no such call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def measure_peak_memory_gb(device: torch.device) -> float:

@@ -9,6 +9,7 @@ part of it. Added up over processes (`spread`) these are the gradient that one p
 from __future__ import annotations
 
 import platform
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -78,7 +79,11 @@ def spread(network: nn.Module) -> nn.Module:
 
     The average of n processes is a sum over n: a loss made of gathered sums is multiplied by `count_processes()`.
     """
-    return nn.parallel.DistributedDataParallel(network) if is_distributed() else network
+    if not is_distributed():
+        return network
+    # Weights are channels-last on a CPU, and DDP says so once per process.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    return nn.parallel.DistributedDataParallel(network)
 
 
 def share_first(value: T) -> T:

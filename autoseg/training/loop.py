@@ -22,6 +22,7 @@ from autoseg.training.continuing import describe_job
 from autoseg.training.device import (
     explaining_out_of_memory,
     forget_peak_memory,
+    give_back_memory,
     measure_peak_memory_gb,
 )
 from autoseg.training.distributing import agree, gather_values, is_first, share_first
@@ -59,7 +60,8 @@ def train(job: TrainingJob, watching: Watching = UNWATCHED) -> Checkpoint:
         state = start_or_resume(job, on_note=watching.on_note)
         clock.add(state.spent_s)
         with start_stream(job, state) as batches, waiting_for_the_iteration() as interruption:
-            run = _Run(job, state, watching, clock, batches, interruption, prepare_forward(job, state))
+            forward = prepare_forward(job, state, on_note=watching.on_note)
+            run = _Run(job, state, watching, clock, batches, interruption, forward)
             while (run.share < 1 or state.tally.n_iterations) and not has_plateaued(job.settings, state):
                 _run_epoch(run)
                 if run.agree_on_interruption():
@@ -146,6 +148,7 @@ def _run_epoch(run: _Run) -> None:
     if is_first():
         append_epoch(job.history, epoch)
     run.save()
+    give_back_memory()
     run.watching.on_epoch(epoch)
 
 

@@ -25,6 +25,7 @@ from autoseg.training.history import Epoch
 from autoseg.training.optimizers import make_optimizer
 from autoseg.training.randomness import capture_randomness, restore_randomness
 
+FORMAT = 1  # of state files; a state of another one is not continued
 EMA_WARMUP = 10.0  # averaging forgets the first iterations quickly: decay = min(decay, (1 + i) / (10 + i))
 FIRST_LOSS_SCALE = 2.0**16  # of float16; it halves where a gradient overflows
 
@@ -157,6 +158,7 @@ def write_state(path: Path, state: TrainingState, content: Mapping[str, Any]) ->
         tensors |= _label(f"optimizer.{index}.", {key: torch.as_tensor(value) for key, value in kept.items()})
     tensors |= _label("best.", state.plateau.weights)
     position = {
+        "format": FORMAT,
         "iteration": state.iteration,
         "epoch": state.epoch,
         "spent_s": state.spent_s,
@@ -178,6 +180,11 @@ def read_state(path: Path, state: TrainingState) -> dict[str, Any]:
         WorkspaceError: the file is damaged or belongs to another network.
     """
     tensors, content = read_tensors(path)
+    if content.get("position", {}).get("format") != FORMAT:
+        raise WorkspaceError(
+            f"{path}: was written by another version of autoseg, which alone can continue it. What was trained already "
+            "(checkpoint.safetensors) stays good; --restart trains anew."
+        )
     try:
         state.network.load_state_dict(_below("network.", tensors))
         if state.average is not state.network:

@@ -73,7 +73,8 @@ def descend(state: TrainingState, forward: Forward, inputs: Inputs, recipe: Reci
     shown = float(loss.detach())
     state.optimizer.zero_grad(set_to_none=True)
     if not math.isfinite(shown):
-        return Outcome(shown, terms, f"loss is {shown}")
+        to_blame = ", ".join(name for name, value in terms.items() if not math.isfinite(value))
+        return Outcome(shown, terms, f"loss is {shown} ({to_blame or 'a coarser level'})")
     scaled: torch.Tensor = state.scaler.scale(loss * count_processes())
     scaled.backward()  # type: ignore[no-untyped-call]
     return Outcome(shown, terms)

@@ -136,7 +136,8 @@ class BatchStream(Generic[Made]):
     def _describe_death(self, problem: BaseException) -> str:
         return (
             f"Batch {self._next} was not made: a worker process gave up ({type(problem).__name__}). The system ends "
-            f"processes when memory runs out: free some, or use fewer workers than {self._n_workers}."
+            f"processes when memory runs out: free some, or use fewer workers than {self._n_workers} "
+            "(--workers 0 makes batches without any)."
         )
 
 

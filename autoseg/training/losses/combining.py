@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -89,13 +90,25 @@ def _make_own_term(path: str, parameters: dict[str, Any], where: str) -> Term:
     term = component(**parameters) if is_class else partial(component, **parameters)
 
     def weigh(logits: Tensor, target: Target) -> Tensor:
-        value = term(logits, target)
+        try:
+            value = term(logits, target)
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as problem:
+            raise PlanError(f"loss.terms: {path}: {_describe_failure(problem)}") from problem
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise PlanError(f"loss.terms: {path}: returned {_describe(value)}, but a term is one number, as a tensor.")
         n = torch.tensor(float(len(logits)), device=logits.device)
         return gather_sum(value.reshape(()) * n / gather_sum(n))
 
     return weigh
+
+
+def _describe_failure(problem: Exception) -> str:
+    """What a person's own code raised, and the line of it that did."""
+    last = traceback.extract_tb(problem.__traceback__)[-1]
+    first = (str(problem).splitlines() or [""])[0]
+    return f"failed with {type(problem).__name__}: {first} ({last.filename}, line {last.lineno})."
 
 
 def _describe(value: object) -> str:
