@@ -1,4 +1,4 @@
-"""Who augments patches in a workspace's trainings: measured once per configuration and device, and recorded."""
+"""Who augments patches in a workspace's trainings: on a GPU measured once per configuration, and recorded."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ Engine = Literal["workers", "device"]
 def settle_engine(project: Project, job: TrainingJob) -> Engine:
     """The engine of the plan; where it says `auto`, that of the saved run, or the faster one here, which is recorded.
 
+    On a CPU `auto` means workers: equal plans give equal weights there, so that no measurement may decide, and the two
+    lay between 0.9 and 1.8 times of each other (benchmarks/LOG.md).
+
     All folds of a configuration on a device use the same one, so that a training that is repeated in this workspace
     gives the same weights.
     """
@@ -28,6 +31,8 @@ def settle_engine(project: Project, job: TrainingJob) -> Engine:
         return wanted
     if saved is not None:  # a run goes on as it was begun
         return saved.engine
+    if job.device.type == "cpu":
+        return "workers"
     with first_alone():
         decision = _find_recorded(project, job) or _measure(project, job)
     return cast(Engine, decision.value)

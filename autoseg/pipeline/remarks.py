@@ -11,6 +11,7 @@ MEMORY_SLACK = 1.1  # a measured peak beyond this many times the predicted one i
 
 
 def warn_of_other_precision(project: Project, order: FoldOrder) -> None:
+    """Say so where the device does not compute in the plan's precision."""
     precision, device = order.settings.precision.value, choose_device(order.device)
     if precision != "float32" and find_mixed_type(precision, device) is None:
         project.reporter.warn(

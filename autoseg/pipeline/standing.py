@@ -57,6 +57,7 @@ def warn_of_other_wishes(project: Project, order: FoldOrder) -> None:
 
 
 def move_aside(project: Project, run: Run) -> None:
+    """Give a run another name, under which nothing reads it."""
     if is_first() and run.root.is_dir():
         number = 1
         while (old := run.root.with_name(f"{run.root.name}.old{number}")).exists():

@@ -87,7 +87,7 @@ def fix_memory_layout() -> Decision[Literal["auto", "channels_last", "contiguous
 
 def fix_engine() -> Decision[Literal["auto", "workers", "device"]]:
     """Who augments patches: worker processes, or the training device in batches."""
-    return fixed("auto", "the faster of both, measured when training begins and recorded with the run")
+    return fixed("auto", "on a GPU the faster of both, measured when training begins; on a CPU workers, always")
 
 
 def fix_early_stopping() -> Decision[EarlyStopping | None]:

@@ -86,7 +86,7 @@ def _check_optimizer(configuration: Configuration) -> Iterator[Problem]:
     decay = optimizer.ema_decay
     if decay is not None and not 0 < decay < 1:
         yield Problem("optimizer.ema_decay", f"is {decay}, but must be between 0 and 1, or null for no average.")
-    if optimizer.name in OPTIMIZERS and optimizer.name != "sgd" and optimizer.momentum != USUAL_MOMENTUM:
+    if optimizer.name in OPTIMIZERS and optimizer.name != "sgd" and USUAL_MOMENTUM != optimizer.momentum < 1:
         sentence = f"is {optimizer.momentum}, but {optimizer.name} has none. Its optimizer.parameters may say betas."
         yield Problem("optimizer.momentum", sentence)
     if optimizer.name in OPTIMIZERS:

@@ -78,7 +78,7 @@ def test_a_pinned_batch_leaves_room_for_a_smaller_patch_only(plan_with: Callable
 
 
 def test_features_for_another_number_of_stages_are_refused(plan_with: Callable[..., Plan]) -> None:
-    with pytest.raises(PlanError, match=r"3d_fullres.features: .* for 2 stages, but .* Give \d values, or set patch"):
+    with pytest.raises(PlanError, match=r"3d_fullres.features: .* for 2 stages, but .* Give \d values, or set"):
         plan_with(volume__features=(16, 32))
     patch = {"volume__patch_size": (8, 8, 8), "volume__features": (16, 32)}
     assert plan_with(**patch).configurations["3d_fullres"].features.value == (16, 32)
