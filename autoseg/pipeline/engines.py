@@ -21,7 +21,7 @@ def settle_engine(project: Project, job: TrainingJob) -> Engine:
     """The engine of the plan; where it says `auto`, that of the saved run, or the faster one here, which is recorded.
 
     On a CPU `auto` means workers: equal plans give equal weights there, so that no measurement may decide, and the two
-    lay between 0.9 and 1.8 times of each other (benchmarks/LOG.md).
+    were close: workers made 0.9 to 2.1 times as many patches (benchmarks/LOG.md).
 
     All folds of a configuration on a device use the same one, so that a training that is repeated in this workspace
     gives the same weights.
