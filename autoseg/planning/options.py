@@ -82,6 +82,7 @@ def list_options(key: str | None = None) -> tuple[Option, ...]:
     wanted = [option for option in options if _is_meant(option, key)]
     if not wanted:
         known = [option.key.removeprefix(f"{CONFIGURATION}.") for option in options]
+        known += dict.fromkeys(name.partition(".")[0] for name in known)  # rooms of them: loss, optimizer
         known += [named.name for option in options for named in option.names]
         near = did_you_mean(key.rpartition(".")[2] if key not in known and "." in key else key, known)
         suggestion = near if near.startswith(" Did") else ""
