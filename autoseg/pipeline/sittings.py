@@ -75,5 +75,6 @@ def _continue(saved: Saved, wanted: Length, extra: Length | None, what: str) -> 
 def describe_length(length: Length) -> str:
     """A length in words."""
     if length.train_time_s is not None:
-        return f"{length.train_time_s / 60:.4g} minutes"
+        minutes = f"{length.train_time_s / 60:.4g}"
+        return f"{minutes} minute{'' if minutes == '1' else 's'}"
     return f"{length.n_iterations or 0:,} iterations"
