@@ -140,7 +140,7 @@ def measure(trial: Trial, device: str, n_iterations: int) -> dict[str, Any]:
     import autoseg.cli.app
     import autoseg.data.image_io
     import autoseg.training.augmentation
-    from autoseg.training.device import choose_device, find_mixed_type, measure_peak_memory_gb
+    from autoseg.networks.device import choose_device, find_mixed_type, measure_peak_memory_gb
 
     assert autoseg.cli.app
     figure = matplotlib.figure.Figure()

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import torch
 
+from autoseg.networks.device import choose_device
 from autoseg.networks.probing import Sample, synchronize
 from autoseg.pipeline.probing import describe_probe, probe_device
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.throughput import count_iteration_flops, predict_iteration_s
-from autoseg.training.device import choose_device
 from autoseg.training.probing import begin_work, store_batches
 from autoseg.training.streaming import BatchStream
 

@@ -23,8 +23,8 @@ LAYERS = [
     ("fingerprinting", "evaluation"),
     ("planning",),
     ("preprocessing", "networks"),
-    ("training", "prediction", "postprocessing"),
-    ("workspace", "drawing", "tracking"),
+    ("training", "prediction", "postprocessing", "importing"),
+    ("workspace", "drawing", "tracking", "sharing"),
     ("pipeline",),
 ]
 TOP = {"__init__", "cli", "__main__"}  # may import anything, and each other
@@ -41,7 +41,7 @@ HOMES = {
     "typer": ["cli.py", "cli/"],
     "rich": ["cli.py", "cli/"],
 }
-KNOW_TORCH = {"networks", "training", "prediction", "pipeline", *TOP}
+KNOW_TORCH = {"networks", "training", "prediction", "importing", "pipeline", *TOP}
 NAMES_OF_ATTICS = {"util", "utils", "helper", "helpers", "common", "base", "manager", "misc"}
 
 

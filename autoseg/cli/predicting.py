@@ -64,7 +64,7 @@ def predict_ensemble(
     from autoseg.pipeline.model import load_model
     from autoseg.pipeline.predicting import predict_images
     from autoseg.pipeline.preparing import parse_folds
-    from autoseg.prediction.predictor import PredictionOptions
+    from autoseg.prediction.options import PredictionOptions
 
     reporter = TerminalReporter()
     loaded = load_model(
@@ -74,7 +74,7 @@ def predict_ensemble(
         configurations=configuration or (),
         folds=parse_folds(fold or ()),
         device=device,
-        options=PredictionOptions(step=window_step, mirroring=mirroring),
+        options=PredictionOptions(step=window_step, mirroring="all" if mirroring else "none"),
         reporter=reporter,
     )
     results = predict_images(loaded, images, output, probabilities=probabilities, reporter=reporter)

@@ -23,19 +23,19 @@ from autoseg.data.dataset import Dataset
 from autoseg.data.splits import Fold, Split
 from autoseg.errors import WorkspaceError
 from autoseg.networks.checkpoint import read_checkpoint
+from autoseg.networks.device import choose_device, explaining_out_of_memory
 from autoseg.pipeline.folds import train_fold
 from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.standing import read_current_report, refuse_other_plan
 from autoseg.planning.plan import Configuration, Plan
-from autoseg.prediction.predictor import Predictor, load_predictor, segment_for_cascade
+from autoseg.prediction.predictor import ConfigurationPredictor, load_predictor, segment_for_cascade
 from autoseg.preprocessing.label_maps import write_labels
 from autoseg.preprocessing.preprocess import Axes3
 from autoseg.preprocessing.store import StoredCase, open_case
 from autoseg.serialization import digest, digest_file
 from autoseg.training.continuing import read_saved
-from autoseg.training.device import choose_device, explaining_out_of_memory
 from autoseg.training.distributing import first_alone, share_first
 from autoseg.workspace import Workspace
 
@@ -208,7 +208,9 @@ def _predict_missing(
     project.reporter.say(f"Segmented {n_missing} cases with {name}, each by the fold that held it out.")
 
 
-def _segment_stored(predictor: Predictor, stored: StoredCase, settings: Configuration, shape: Axes3) -> np.ndarray:
+def _segment_stored(
+    predictor: ConfigurationPredictor, stored: StoredCase, settings: Configuration, shape: Axes3
+) -> np.ndarray:
     """The segmentation of a case of the low-resolution store, on the cascade's grid of this shape."""
     with explaining_out_of_memory(f"the low-resolution prediction of {stored.facts.id}, {stored.shape} voxels"):
         member = predictor.predict(stored.read_image(), stored.placement)

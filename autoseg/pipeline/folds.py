@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from autoseg.evaluation.report import Report
+from autoseg.networks.device import choose_device
 from autoseg.networks.pretrained import read_pretrained
 from autoseg.pipeline.engines import settle_engine
 from autoseg.pipeline.orders import FoldOrder
@@ -24,9 +25,9 @@ from autoseg.pipeline.standing import (
 )
 from autoseg.pipeline.watching import watch
 from autoseg.planning.components_used import list_components
-from autoseg.prediction.predictor import PredictionOptions, Predictor, load_predictor
+from autoseg.prediction.options import PredictionOptions
+from autoseg.prediction.predictor import ConfigurationPredictor, load_predictor
 from autoseg.serialization import write_json
-from autoseg.training.device import choose_device
 from autoseg.training.distributing import is_first, wait_for_all
 from autoseg.training.job import TrainingJob
 from autoseg.training.loop import train
@@ -123,13 +124,15 @@ def _make_scorer(project: Project, order: FoldOrder) -> Callable[[nn.Module], fl
 
     def score(network: nn.Module) -> float | None:
         device = choose_device(order.device)
-        predictor = Predictor(order.plan, order.configuration, (network.eval(),), device, PredictionOptions())
+        predictor = ConfigurationPredictor(
+            order.plan, order.configuration, (network.eval(),), device, PredictionOptions()
+        )
         return _predict_validation(project, order, predictor).mean_dice
 
     return score
 
 
-def _predict_validation(project: Project, order: FoldOrder, predictor: Predictor) -> Report:
+def _predict_validation(project: Project, order: FoldOrder, predictor: ConfigurationPredictor) -> Report:
     ensemble = [StoredPredictor(predictor, order.store, order.previous)]
     return predict_and_score(project, ensemble, order.split.validation, order.run.validation)
 

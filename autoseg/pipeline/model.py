@@ -11,6 +11,7 @@ from autoseg.data.labels import Labels
 from autoseg.data.splits import ALL, Fold
 from autoseg.errors import WorkspaceError
 from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.networks.device import choose_device
 from autoseg.pipeline.cascading import phrase_training
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.project import open_project, read_model_dataset
@@ -18,9 +19,9 @@ from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.selecting import Selection, ensure_selection, read_fold_reports, read_selection
 from autoseg.planning.plan_file import read_plan
 from autoseg.postprocessing.deciding import Postprocessing
-from autoseg.prediction.predictor import PredictionOptions, Predictor, load_predictor, put_before
+from autoseg.prediction.options import PredictionOptions
+from autoseg.prediction.predictor import ConfigurationPredictor, load_predictor, put_before
 from autoseg.serialization import digest, digest_file, parse_record, read_json
-from autoseg.training.device import choose_device
 from autoseg.workspace import Workspace
 
 
@@ -39,7 +40,7 @@ class Model:
     labels: Labels
     channels: tuple[str, ...]
     file_ending: str
-    predictors: tuple[Predictor, ...]
+    predictors: tuple[ConfigurationPredictor, ...]
     postprocessing: Postprocessing
     fingerprint: Fingerprint | None
     digest: str
@@ -97,7 +98,7 @@ def load_model(
         predictors=predictors,
         postprocessing=postprocessing,
         fingerprint=fingerprint,
-        digest=digest([content, postprocessing, vars(options or PredictionOptions())]),
+        digest=digest([content, postprocessing, options or PredictionOptions()]),
     )
 
 
@@ -141,7 +142,7 @@ def _load_predictor(
     folds: Sequence[Fold],
     device: str,
     options: PredictionOptions | None,
-) -> tuple[Predictor, list[Path]]:
+) -> tuple[ConfigurationPredictor, list[Path]]:
     """A configuration's predictor, with the one before it in a cascade, and the checkpoints of both."""
     paths = _find_checkpoints(place, dataset, configuration, folds)
     predictor = load_predictor(paths, device=choose_device(device), options=options)

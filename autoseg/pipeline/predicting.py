@@ -16,13 +16,13 @@ from autoseg.data.image_io import read_header, write_segmentation, write_volume
 from autoseg.data.labels import Labels, decode_labels
 from autoseg.data.layouts import find_images
 from autoseg.errors import WorkspaceError
+from autoseg.networks.device import explaining_out_of_memory
 from autoseg.pipeline.model import Model
 from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.unusual import find_unusual
 from autoseg.postprocessing.deciding import apply_postprocessing
 from autoseg.prediction.restoring import restore
 from autoseg.serialization import Record, digest, digest_file, parse_record, read_json, write_json
-from autoseg.training.device import explaining_out_of_memory
 
 BYTES_PER_PROBABILITY = 2  # float16
 

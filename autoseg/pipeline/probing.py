@@ -14,6 +14,7 @@ import torch
 from autoseg.errors import UsageError
 from autoseg.machine import count_cores
 from autoseg.networks.build import place_network
+from autoseg.networks.device import choose_device, explaining_out_of_memory, find_mixed_type
 from autoseg.networks.probing import (
     SAMPLES,
     Layout,
@@ -27,7 +28,6 @@ from autoseg.networks.probing import (
 from autoseg.pipeline.reporting import Advance, Reporter
 from autoseg.planning.devices import BYTES_PER_GB, DeviceFacts, Speed, Trial, measure_device
 from autoseg.serialization import write_json
-from autoseg.training.device import choose_device, explaining_out_of_memory, find_mixed_type
 from autoseg.training.probing import begin_work, measure_gvoxels
 
 FILE = "device.json"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from autoseg.networks.device import choose_device, find_mixed_type
 from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.project import Project
-from autoseg.training.device import choose_device, find_mixed_type
 from autoseg.training.history import read_history
 
 MEMORY_SLACK = 1.1  # a measured peak beyond this many times the predicted one is worth a warning

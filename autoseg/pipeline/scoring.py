@@ -13,7 +13,7 @@ from autoseg.data.labels import Labels, decode_labels, encode_labels
 from autoseg.evaluation.evaluating import evaluate_case, make_report
 from autoseg.evaluation.report import CaseScores, Report
 from autoseg.pipeline.project import Project
-from autoseg.prediction.predictor import Predictor
+from autoseg.prediction.predictor import ConfigurationPredictor
 from autoseg.prediction.restoring import Member, restore
 from autoseg.preprocessing.label_maps import open_labels
 from autoseg.preprocessing.store import open_case
@@ -29,7 +29,7 @@ class StoredPredictor:
         previous: of a cascade, the previous segmentation of each case, by case id.
     """
 
-    predictor: Predictor
+    predictor: ConfigurationPredictor
     store: Path
     previous: Mapping[str, Path] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from autoseg.errors import WorkspaceError
 from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.report import Report
 from autoseg.evaluation.selecting import name_candidate, select_best
+from autoseg.networks.device import choose_device
 from autoseg.pipeline.cascading import find_previous, list_previous
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
@@ -31,7 +32,6 @@ from autoseg.serialization import (
     write_json,
     write_yaml,
 )
-from autoseg.training.device import choose_device
 from autoseg.workspace import Workspace
 
 HEADER = """What cross-validation decided: which configurations predict together, and what is done to their result.

@@ -17,6 +17,7 @@ from autoseg.data.splits import Fold
 from autoseg.errors import UsageError
 from autoseg.evaluation.report import Report
 from autoseg.machine import count_cores, measure_free_memory_bytes
+from autoseg.networks.device import choose_device
 from autoseg.pipeline.cascading import MakeOrder, ensure_previous, list_missing
 from autoseg.pipeline.engines import settle_engine
 from autoseg.pipeline.folds import make_job, train_fold
@@ -28,7 +29,6 @@ from autoseg.pipeline.sittings import Sitting
 from autoseg.planning.devices import BYTES_PER_GB
 from autoseg.planning.plan import Plan
 from autoseg.serialization import to_plain
-from autoseg.training.device import choose_device
 from autoseg.training.distributing import is_distributed
 
 Reports = dict[tuple[str, Fold], Report | None]

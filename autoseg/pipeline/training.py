@@ -8,6 +8,7 @@ from pathlib import Path
 from autoseg.data.splits import Fold, find_split, seed_fold
 from autoseg.evaluation.report import Report
 from autoseg.machine import count_cores
+from autoseg.networks.device import choose_device
 from autoseg.pipeline.cascading import MakeOrder, ensure_previous, list_previous
 from autoseg.pipeline.folds import train_fold
 from autoseg.pipeline.orders import FoldOrder
@@ -21,7 +22,6 @@ from autoseg.planning.blueprint import ITERATIONS_PER_EPOCH
 from autoseg.planning.choices import Length
 from autoseg.planning.plan import Plan
 from autoseg.planning.wishes import Wishes
-from autoseg.training.device import choose_device
 from autoseg.training.distributing import count_local_processes, first_alone, is_first, joining, wait_for_all
 
 MAX_WORKERS = 12  # beyond this, batches are made faster than any single GPU takes them

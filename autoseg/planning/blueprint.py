@@ -14,7 +14,18 @@ from autoseg.planning.choices import EarlyStopping, Loss, PatchStep
 
 CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres", "3d_cascade")
 NETWORKS = ("unet", "residual_unet")  # networks.build.NETWORKS
-NORMALIZATION_SCHEMES = ("ct", "zscore", "rescale", "rgb", "none")  # preprocessing.normalizing.SCHEMES
+NORMALIZATION_SCHEMES = (  # preprocessing.normalizing.SCHEMES
+    "ct",
+    "zscore",
+    "rescale",
+    "rgb",
+    "none",
+    "percentile_clip",
+    "dataset_percentile_clip",
+    "robust",
+    "histogram_equalization",
+    "clahe",
+)
 OPTIMIZERS = ("sgd", "adamw", "lion")  # training.optimizers.OPTIMIZERS
 SCHEDULES = ("polynomial", "cosine", "constant")  # training.schedule.SCHEDULES
 LOSS_TERMS = (  # training.losses.TERMS
@@ -73,6 +84,11 @@ def fix_case_sampling() -> Decision[str]:
 def fix_patch_schedule() -> Decision[tuple[PatchStep, ...]]:
     """Smaller patches in earlier parts of training; none where the whole training sees `patch_size`."""
     return fixed((), "the same patches throughout, as published")
+
+
+def fix_cascade_grid() -> Decision[Literal["network_grid", "original_grid"]]:
+    """Where the previous segmentation that a cascade sees is decided."""
+    return fixed("network_grid", "logits go straight to the cascade's grid, as in training: nothing is rounded between")
 
 
 def fix_compile() -> Decision[bool]:

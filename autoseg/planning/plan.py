@@ -77,10 +77,13 @@ class Cascade(Record):
     Attributes:
         previous: the configuration whose segmentation enters as one channel per foreground label.
         corruption: how that segmentation is damaged in training.
+        through: the grid on which the previous segmentation of a new image is decided: the cascade's own network grid,
+            or first the original grid, from where it is resampled label by label.
     """
 
     previous: Decision[str]
     corruption: Decision[Corruption]
+    through: Decision[Literal["network_grid", "original_grid"]] = blueprint.fix_cascade_grid()
 
 
 class Configuration(Record):

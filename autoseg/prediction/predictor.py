@@ -20,8 +20,9 @@ from autoseg.errors import UsageError, WorkspaceError
 from autoseg.networks.build import place_network
 from autoseg.networks.checkpoint import Checkpoint, load_network, read_checkpoint
 from autoseg.planning.plan import Configuration, Plan
+from autoseg.prediction.options import PredictionOptions
 from autoseg.prediction.restoring import SLAB_BYTES, Member, segment_on_grid
-from autoseg.prediction.sliding_window import STEP, predict_logits
+from autoseg.prediction.sliding_window import predict_logits
 from autoseg.preprocessing.preprocess import (
     Aligned,
     Axes3,
@@ -39,20 +40,7 @@ BYTES_PER_LABEL = 2  # int16
 
 
 @dataclass(frozen=True)
-class PredictionOptions:
-    """How thorough a prediction is.
-
-    Attributes:
-        step: window step as a share of the patch.
-        mirroring: whether predictions of all mirror images are averaged.
-    """
-
-    step: float = STEP
-    mirroring: bool = True
-
-
-@dataclass(frozen=True)
-class Predictor:
+class ConfigurationPredictor:
     """One configuration's networks, in evaluation mode on a device.
 
     Attributes:
@@ -69,7 +57,7 @@ class Predictor:
     networks: tuple[nn.Module, ...]
     device: torch.device
     options: PredictionOptions = field(default_factory=PredictionOptions)
-    previous: Predictor | None = None
+    previous: ConfigurationPredictor | None = None
 
     @property
     def settings(self) -> Configuration:
@@ -131,7 +119,7 @@ class Predictor:
             previous=previous,
             n_labels=self.plan.labels.n_labels,
             step=self.options.step,
-            mirroring_axes=settings.mirroring_axes.value if self.options.mirroring else (),
+            mirroring_axes=settings.mirroring_axes.value if self.options.mirroring == "all" else (),
             device=self.device,
             on_progress=on_progress,
         )
@@ -182,7 +170,7 @@ def segment_for_cascade(member: Member, spacing_mm: Spacing3, settings: Configur
 
 def load_predictor(
     paths: Sequence[Path], *, device: torch.device, options: PredictionOptions | None = None
-) -> Predictor:
+) -> ConfigurationPredictor:
     """Load the checkpoints of one configuration's folds; a cascade still lacks the predictor before it.
 
     Raises:
@@ -196,10 +184,10 @@ def load_predictor(
                 f"{path}: was trained under another plan than {paths[0]}. Train it anew with --restart."
             )
     networks = tuple(place_network(load_network(checkpoint), device) for checkpoint in checkpoints)
-    return Predictor(first.plan, first.configuration, networks, device, options or PredictionOptions())
+    return ConfigurationPredictor(first.plan, first.configuration, networks, device, options or PredictionOptions())
 
 
-def put_before(previous: Predictor, predictor: Predictor) -> Predictor:
+def put_before(previous: ConfigurationPredictor, predictor: ConfigurationPredictor) -> ConfigurationPredictor:
     """The cascade's predictor with the predictor whose segmentation it sees.
 
     Raises:

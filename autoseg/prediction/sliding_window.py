@@ -18,8 +18,8 @@ from torch import Tensor
 from autoseg.errors import NumericalError
 from autoseg.networks.previous import join_previous
 from autoseg.prediction.mirroring import Network, predict_mirrored
+from autoseg.prediction.options import STEP
 
-STEP = 0.5  # of the patch between windows, at most (borrowed from nnU-Net)
 SIGMA_PER_PATCH = 1 / 8  # width of the Gaussian (borrowed from nnU-Net)
 SMALLEST_IMPORTANCE = 2.0**-23  # beside the middle's 1 float32 sees no less; alone, as at a corner, it divides out
 VOXELS_PER_BATCH = 2**20  # keeps the activations of a batch of windows near 1 GB for 32 features

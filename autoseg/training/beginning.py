@@ -9,10 +9,10 @@ from contextlib import contextmanager, nullcontext
 import torch
 
 from autoseg.errors import UsageError
+from autoseg.networks.device import find_mixed_type
 from autoseg.networks.pretrained import describe_loaded, load_pretrained
 from autoseg.training.batches import Batch, BatchMaker, RawBatch
 from autoseg.training.continuing import holding, refuse_other_job
-from autoseg.training.device import find_mixed_type
 from autoseg.training.distributing import count_processes, is_first, spread
 from autoseg.training.history import write_history
 from autoseg.training.job import TrainingJob, plan_batches

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from autoseg.networks.checkpoint import Checkpoint, write_checkpoint
+from autoseg.networks.device import find_mixed_type
 from autoseg.serialization import to_plain
 from autoseg.training.continuing import describe_job
-from autoseg.training.device import find_mixed_type
 from autoseg.training.distributing import count_processes, is_first
 from autoseg.training.job import TrainingJob
 from autoseg.training.plateau import has_plateaued

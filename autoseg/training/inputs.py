@@ -45,6 +45,14 @@ def place_batch(
     return Inputs(image, make_target(segmentation, labels, batch.annotated))
 
 
+def move_input(batch: Batch, n_labels: int, device: torch.device) -> Tensor:
+    """What a network sees of a batch, on the device: float32 (B, C, *patch), previous segmentation included."""
+    image = _send(batch.image, device)
+    if batch.previous is None:
+        return image
+    return join_previous(image, _send(batch.previous, device), n_labels)
+
+
 def make_target(segmentation: Tensor, labels: Labels, annotated: np.ndarray | None = None) -> Target:
     """What logits (B, n_outputs, *patch) are held to: labels or regions, and which of them each sample annotates.
 

@@ -15,16 +15,16 @@ import torch
 
 from autoseg.errors import NumericalError, ResourceError
 from autoseg.networks.checkpoint import Checkpoint
-from autoseg.planning.plan import Configuration
-from autoseg.training.batches import Batch, RawBatch
-from autoseg.training.beginning import owning, prepare_forward, start_or_resume, start_stream
-from autoseg.training.continuing import describe_job
-from autoseg.training.device import (
+from autoseg.networks.device import (
     explaining_out_of_memory,
     forget_peak_memory,
     give_back_memory,
     measure_peak_memory_gb,
 )
+from autoseg.planning.plan import Configuration
+from autoseg.training.batches import Batch, RawBatch
+from autoseg.training.beginning import owning, prepare_forward, start_or_resume, start_stream
+from autoseg.training.continuing import describe_job
 from autoseg.training.distributing import agree, gather_values, is_first, share_first
 from autoseg.training.finishing import finish_training
 from autoseg.training.history import Epoch, append_epoch

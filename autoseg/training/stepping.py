@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
+from autoseg.networks.device import find_mixed_type
 from autoseg.planning.choices import Loss, Optimizer
-from autoseg.training.device import find_mixed_type
 from autoseg.training.distributing import count_processes
 from autoseg.training.inputs import Inputs
 from autoseg.training.losses import compute_loss

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from autoseg.data.labels import IGNORED, Labels, Region
 from autoseg.training.batches import Batch
-from autoseg.training.device import move_input
+from autoseg.training.inputs import move_input
 
 
 @torch.inference_mode()

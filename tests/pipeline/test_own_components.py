@@ -11,13 +11,13 @@ import pytest
 
 from autoseg.errors import PlanError
 from autoseg.networks.checkpoint import read_checkpoint
+from autoseg.networks.device import choose_device
 from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.replanning import Edits, replan
 from autoseg.pipeline.training import TrainingWishes, train_folds
 from autoseg.planning.wishes import Wishes
 from autoseg.prediction.predictor import load_predictor
 from autoseg.serialization import read_json, write_json
-from autoseg.training.device import choose_device
 from autoseg.training.history import read_history
 from autoseg.workspace import Run
 

@@ -1,4 +1,4 @@
-"""Which device torch computes on, what it is given, and what it holds."""
+"""Which device does torch compute on, and how much memory is held there?"""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed
+from torch import distributed
 
 from autoseg.errors import ResourceError, UsageError
-from autoseg.networks.previous import join_previous
 from autoseg.planning.devices import BYTES_PER_GB, DEVICES
 from autoseg.serialization import did_you_mean
-from autoseg.training.batches import Batch
-from autoseg.training.distributing import is_distributed
 
 STATUS = Path("/proc/self/status")  # Linux: VmHWM is the peak of this process, ru_maxrss that of its parent if higher
 CLEAR_REFERENCES, CLEAR_PEAK = Path("/proc/self/clear_refs"), "5"  # Linux: the peak of the resident set starts anew
@@ -42,9 +39,9 @@ def choose_device(name: str = "auto") -> torch.device:
             f"--device {name}: this installation of torch {torch.__version__} sees no such device. "
             "Use --device cpu, or install a build of torch for it (see README)."
         )
-    if is_distributed() and name.startswith("cuda:"):
+    if _is_distributed() and name.startswith("cuda:"):
         raise UsageError(f"--device {name}: all processes would share it. Use --device cuda: each takes its own GPU.")
-    if name == "cuda" and is_distributed():  # each process of a machine has a GPU of its own
+    if name == "cuda" and _is_distributed():  # each process of a machine has a GPU of its own
         return torch.device("cuda", distributed.get_node_local_rank())
     return torch.device(name)
 
@@ -56,14 +53,6 @@ def find_mixed_type(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "bfloat16" and torch.cuda.is_bf16_supported():
         return torch.bfloat16
     return torch.float16 if precision == "float16" else None
-
-
-def move_input(batch: Batch, n_labels: int, device: torch.device) -> Tensor:
-    """What a network sees of a batch, on the device: float32 (B, C, *patch), previous segmentation included."""
-    image = torch.from_numpy(batch.image).to(device, non_blocking=True)
-    if batch.previous is None:
-        return image
-    return join_previous(image, torch.from_numpy(batch.previous).to(device, non_blocking=True), n_labels)
 
 
 def forget_peak_memory(device: torch.device) -> None:
@@ -109,3 +98,8 @@ def explaining_out_of_memory(held: str) -> Iterator[None]:
             f"Out of memory while holding {held}: {first} Plan for less with `autoseg plan --gpu-memory GB`, "
             "or set a smaller batch_size or patch_size in the plan."
         ) from None
+
+
+def _is_distributed() -> bool:
+    """Whether this process is one of several that train together, each with a GPU of its own."""
+    return distributed.is_available() and distributed.is_initialized()

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from autoseg.errors import ResourceError, UsageError
-from autoseg.training.batches import Batch
-from autoseg.training.device import (
+from autoseg.networks.device import (
     choose_device,
     explaining_out_of_memory,
     find_mixed_type,
     forget_peak_memory,
     measure_peak_memory_gb,
-    move_input,
 )
+from autoseg.training.batches import Batch
+from autoseg.training.inputs import move_input
 
 CPU = torch.device("cpu")
 
