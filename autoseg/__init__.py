@@ -9,6 +9,8 @@
     prediction       from a trained network to a segmentation on the original grid
     evaluation       how good a segmentation is, and whether a difference is real
     postprocessing   what is done after the network, if it helps
+    importing        models that nnU-Net trained, read as models of autoseg
+    sharing          a trained model as one file, written and checked
     pipeline         the order of things: one function per verb, over a workspace
     cli              the `autoseg` command
 
@@ -33,6 +35,7 @@ _HOMES = {
     "ensure_selection": "autoseg.pipeline.selecting",
     "load_model": "autoseg.pipeline.model",
     "predict_images": "autoseg.pipeline.predicting",
+    "Predictor": "autoseg.pipeline.predictor",
     "evaluate_folders": "autoseg.evaluation.evaluating",
     "compare_methods": "autoseg.pipeline.benchmarking",
 }

@@ -217,7 +217,7 @@ def predict(trial: Trial, device: Any) -> None:
     aligned = read.copy()
     image = aligned.copy()
     words: dict[str, Any] = {"patch_size": trial.patch, "n_outputs": trial.n_labels, "device": device}
-    logits = predict_logits(networks, image, mirroring_axes=(0,), **words)
+    logits = predict_logits(networks, image, mirroring_axes=(0,), **words).values
     del aligned, image
     original = tuple(size + 1 for size in trial.grid)
     placement = Placement(

@@ -28,7 +28,7 @@ def test_the_python_snippet_runs(
         snippet = snippet.replace(f'"{word}"', repr(str(path)))
     exec(compile(snippet, str(README), "exec"), {})
     assert len(list(tmp_path.glob("*.nii.gz"))) == 1
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_every_command_is_in_the_table() -> None:

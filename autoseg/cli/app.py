@@ -13,10 +13,12 @@ from autoseg.cli import (
     comparing,
     demonstrating,
     describing,
+    importing,
     planning,
     predicting,
     preparing,
     probing,
+    sharing,
     splitting,
     status,
     training,
@@ -48,6 +50,9 @@ app.command("train")(training.train)
 app.command("status")(status.status)
 app.command("select")(training.select)
 app.command("predict-ensemble")(predicting.predict_ensemble)
+app.command("export")(sharing.export)
+app.command("install")(sharing.install)
+app.command("import-nnunet")(importing.import_nnunet)
 app.command("evaluate")(comparing.evaluate)
 app.command("benchmark")(comparing.benchmark)
 

@@ -74,7 +74,7 @@ def preprocess(
 ) -> None:
     """Crop, normalise and resample every case, once for all configurations. Only what is missing is done."""
     from autoseg.pipeline.planning import ensure_plan
-    from autoseg.pipeline.preparing import ensure_preprocessed
+    from autoseg.pipeline.preparing import describe_disk, ensure_preprocessed
     from autoseg.pipeline.project import open_project
 
     project = open_project(dataset, workspace=workspace, variant=variant, reporter=TerminalReporter())
@@ -82,5 +82,6 @@ def preprocess(
     for name in configuration or []:
         made.find_configuration(name)
     folders = ensure_preprocessed(project, made, configuration or list(made.configurations))
+    project.reporter.say(describe_disk(made, folders))
     for folder in folders.values():
         stdout.print(str(folder), markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-LOOK_S = 0.3
+LOOK_S = 0.1
 BUSY_PERCENT = 20.0  # of all cores, taken by other programs
 
 

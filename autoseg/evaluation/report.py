@@ -57,6 +57,28 @@ class LabelScores(Record):
 METRICS = tuple(LabelScores.model_fields)
 
 
+class LabelConfidence(Record):
+    """What a prediction says of its own certainty about one label or region; no reference is needed for it.
+
+    Attributes:
+        label: its name.
+        n_voxels: predicted voxels.
+        volume_ml: the same in millilitres, None where the image has no spacing.
+        agreement: mean pairwise Dice of an ensemble's members, 0..1; None where there is a single one, or where no
+            member finds the label.
+        boundary_entropy: mean entropy along the predicted boundary, 0..1; None where there is no boundary.
+        expected_dice: the Dice that the probabilities themselves expect, 0..1; None where they were not summed, or
+            are zero.
+    """
+
+    label: str
+    n_voxels: int
+    volume_ml: float | None = None
+    agreement: float | None = None
+    boundary_entropy: float | None = None
+    expected_dice: float | None = None
+
+
 class CaseScores(Record):
     """Scores of one case.
 
@@ -64,11 +86,20 @@ class CaseScores(Record):
         case_id: the case.
         labels: scores of each foreground label, or region, by its name; all NaN for one that is not annotated.
         is_missing: whether there was no prediction to score.
+        confidence: of each label or region, what the prediction said of its certainty; empty where that is not known.
     """
 
     case_id: str
     labels: dict[str, LabelScores]
     is_missing: bool = False
+    confidence: tuple[LabelConfidence, ...] = ()
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_no_confidence(self, handler: Any) -> Any:
+        shown = handler(self)
+        if not self.confidence:
+            shown.pop("confidence", None)
+        return shown
 
     @property
     def mean_dice(self) -> float:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+import torch
 
 from autoseg.data.dataset import Dataset
 from autoseg.data.labels import Labels
 from autoseg.data.splits import ALL, Fold
 from autoseg.errors import WorkspaceError
+from autoseg.evaluation.calibrating import Calibration
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.networks.device import choose_device
-from autoseg.pipeline.cascading import phrase_training
-from autoseg.pipeline.planning import ensure_plan
-from autoseg.pipeline.project import open_project, read_model_dataset
+from autoseg.pipeline.locating import choose_folds_before, find_checkpoints, find_selection, find_trained_on_all
 from autoseg.pipeline.reporting import Reporter
-from autoseg.pipeline.selecting import Selection, ensure_selection, read_fold_reports, read_selection
-from autoseg.planning.plan_file import read_plan
+from autoseg.pipeline.selection import read_fold_reports
 from autoseg.postprocessing.deciding import Postprocessing
 from autoseg.prediction.options import PredictionOptions
 from autoseg.prediction.predictor import ConfigurationPredictor, load_predictor, put_before
 from autoseg.serialization import digest, digest_file, parse_record, read_json
 from autoseg.workspace import Workspace
+
+LOW_SHARE = 0.1  # of the cross-validation's cases; a Dice that is expected below theirs is worth a warning
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Model:
         postprocessing: what is done to the segmentation.
         fingerprint: of the training cases, to notice unusual input.
         digest: names the weights and the options.
+        calibration: from a prediction's certainty to its Dice; None where the cross-validation does not tell.
+        low_dice: of each label, the Dice that one in ten cases of the cross-validation did not reach.
     """
 
     labels: Labels
@@ -44,6 +49,17 @@ class Model:
     postprocessing: Postprocessing
     fingerprint: Fingerprint | None
     digest: str
+    calibration: Calibration | None = None
+    low_dice: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def description(self) -> str:
+        """Which networks predict, in words."""
+        return " + ".join(predictor.description for predictor in self.predictors)
+
+    @property
+    def device(self) -> torch.device:
+        return self.predictors[0].device
 
 
 def load_model(
@@ -72,98 +88,86 @@ def load_model(
         WorkspaceError: nothing is trained yet, or a checkpoint is missing.
     """
     reporter = reporter or Reporter()
-    place, dataset, selection = _find_selection(source, workspace, variant, folds, reporter, device)
+    place, dataset, selection = find_selection(source, workspace, variant, folds, reporter, device)
     if selection is None and not configurations and ALL not in folds:
         raise WorkspaceError(f"{source}: has no selection.yaml. Run `autoseg select` on its dataset first.")
     selected = () if selection is None else selection.configurations.value
-    names = tuple(configurations) or selected or _find_trained_on_all(place, dataset)
+    names = tuple(configurations) or selected or find_trained_on_all(place, dataset)
     if selection is None:
         reporter.say(
             f"{place.selection}: is not there, so {' + '.join(names)} predicts and nothing is done to the "
             "segmentations afterwards."
         )
-    loaded = [_load_predictor(place, dataset, name, folds, device, options) for name in names]
-    predictors = tuple(predictor for predictor, _ in loaded)
+    loader = _Loader(place, dataset, choose_device(device), options or PredictionOptions())
+    predictors = tuple(loader.load(name, folds) for name in names)
     postprocessing = Postprocessing()
     if selection is not None and set(names) == set(selected):
         postprocessing = selection.postprocessing.value
-    content = [digest_file(path) for _, paths in loaded for path in paths]
-    fingerprint = None
-    if place.fingerprint.is_file():
-        fingerprint = parse_record(Fingerprint, read_json(place.fingerprint), where=str(place.fingerprint))
+    content = [digest_file(path) for name in names for path in loader.list_files(name, folds)]
+    calibration = None if selection is None else selection.find_calibration(names)
     return Model(
         labels=predictors[0].plan.labels,
         channels=predictors[0].plan.channels,
         file_ending=dataset.file_ending,
         predictors=predictors,
         postprocessing=postprocessing,
-        fingerprint=fingerprint,
+        fingerprint=_read_fingerprint(place),
         digest=digest([content, postprocessing, options or PredictionOptions()]),
+        calibration=calibration,
+        low_dice={} if calibration is None else _find_low_dice(place, predictors),
     )
 
 
-def _find_selection(
-    source: Path,
-    workspace: Path | None,
-    variant: str | None,
-    folds: Sequence[Fold],
-    reporter: Reporter,
-    device: str,
-) -> tuple[Workspace, Dataset, Selection | None]:
-    """Where the folds lie, what they were trained on, and what was selected.
+@dataclass(frozen=True)
+class _Loader:
+    """Loads each configuration's folds once, whoever asks for them.
 
-    A workspace alone may lack a selection, and so may a dataset of which only a model of all cases was trained.
+    Attributes:
+        loaded: by the checkpoints.
     """
-    place = Workspace(Path(source), variant)
-    if not place.plan.is_file() and Workspace(Path(source)).plan.is_file():
-        raise WorkspaceError(f"{place.plan}: is not there: this workspace has no variant {variant}.")
-    if place.plan.is_file():
-        return place, read_model_dataset(place), read_selection(place)
-    project = open_project(source, workspace=workspace, variant=variant, reporter=reporter)
-    if ALL in folds and not read_fold_reports(project.workspace, ensure_plan(project)):
-        return project.workspace, project.dataset, None
-    return project.workspace, project.dataset, ensure_selection(project, device=device)
+
+    place: Workspace
+    dataset: Dataset
+    device: torch.device
+    options: PredictionOptions
+    loaded: dict[tuple[Path, ...], ConfigurationPredictor] = field(default_factory=dict)
+
+    def load(self, configuration: str, folds: Sequence[Fold]) -> ConfigurationPredictor:
+        """A configuration's predictor, with the one before it in a cascade, of which all folds are taken."""
+        paths = tuple(find_checkpoints(self.place, self.dataset, configuration, folds))
+        if paths not in self.loaded:
+            predictor = load_predictor(paths, device=self.device, options=self.options)
+            cascade = predictor.settings.cascade
+            if cascade is not None:
+                name = cascade.previous.value
+                predictor = put_before(self.load(name, choose_folds_before(self.place, name)), predictor)
+            self.loaded[paths] = predictor
+        return self.loaded[paths]
+
+    def list_files(self, configuration: str, folds: Sequence[Fold]) -> list[Path]:
+        """The checkpoints of a configuration that was loaded, those before a cascade first."""
+        predictor = self.load(configuration, folds)
+        paths = find_checkpoints(self.place, self.dataset, configuration, folds)
+        if predictor.previous is None:
+            return paths
+        name = predictor.previous.configuration
+        return self.list_files(name, choose_folds_before(self.place, name)) + paths
 
 
-def _find_trained_on_all(place: Workspace, dataset: Dataset) -> tuple[str, ...]:
-    """The configuration that a model of all cases was trained for: the plan's first choice, if there are several."""
-    plan = read_plan(place.plan)
-    names = [name for name in plan.configurations if place.run(name, ALL).checkpoint.is_file()]
-    if not names:
-        command = phrase_training(dataset, place, plan.first_choice, "--fold", ALL)
-        raise WorkspaceError(f"{place.runs}: no model was trained on all cases. Run `{command}` first.")
-    return (plan.first_choice,) if plan.first_choice in names else (names[0],)
+def _read_fingerprint(place: Workspace) -> Fingerprint | None:
+    if not place.fingerprint.is_file():
+        return None
+    return parse_record(Fingerprint, read_json(place.fingerprint), where=str(place.fingerprint))
 
 
-def _load_predictor(
-    place: Workspace,
-    dataset: Dataset,
-    configuration: str,
-    folds: Sequence[Fold],
-    device: str,
-    options: PredictionOptions | None,
-) -> tuple[ConfigurationPredictor, list[Path]]:
-    """A configuration's predictor, with the one before it in a cascade, and the checkpoints of both."""
-    paths = _find_checkpoints(place, dataset, configuration, folds)
-    predictor = load_predictor(paths, device=choose_device(device), options=options)
-    cascade = predictor.settings.cascade
-    if cascade is None:
-        return predictor, paths
-    previous, before = _load_predictor(place, dataset, cascade.previous.value, (), device, options)
-    return put_before(previous, predictor), before + paths
-
-
-def _find_checkpoints(place: Workspace, dataset: Dataset, configuration: str, folds: Sequence[Fold]) -> list[Path]:
-    """Checkpoints of the wanted folds, or of every trained one of the cross-validation."""
-    wanted = [place.run(configuration, fold).checkpoint for fold in folds]
-    paths = wanted or [run.checkpoint for run in place.find_folds(configuration).values() if run.checkpoint.is_file()]
-    missing = [str(path) for path in paths if not path.is_file()]
-    if missing or not paths:
-        command = phrase_training(dataset, place, configuration, *(f"--fold={fold}" for fold in folds))
-        is_all_there = not folds and place.run(configuration, ALL).checkpoint.is_file()
-        instead = (
-            "choose the model of all cases by --fold all" if is_all_there else "leave out --fold and --configuration"
-        )
-        what = ", ".join(missing) or str(place.trained(configuration))
-        raise WorkspaceError(f"{what}: is not trained. Run `{command}` first, or {instead}.")
-    return paths
+def _find_low_dice(place: Workspace, predictors: Sequence[ConfigurationPredictor]) -> dict[str, float]:
+    """The lower decile of each label's Dice over the validated cases of these configurations."""
+    found: dict[str, list[float]] = {}
+    reports = read_fold_reports(place, predictors[0].plan)
+    names = {predictor.configuration for predictor in predictors}
+    for case in (case for (name, _), report in reports.items() if name in names for case in report.cases):
+        for label, scores in case.labels.items():
+            found.setdefault(label, []).append(scores.dice)
+    return {
+        label: float(np.nanquantile(dices, LOW_SHARE)) for label, dices in found.items() if not np.isnan(dices).all()
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autoseg.data.splits import ALL, Fold, Split
@@ -66,6 +66,14 @@ def estimate_stored_bytes(fingerprint: Fingerprint, plan: Plan, configuration: s
     target = plan.find_configuration(configuration).spacing_mm.value
     voxels = count_stored_voxels(fingerprint, plan.axis_order.value, target)
     return count_stored_bytes(voxels, len(fingerprint.channels), fingerprint.labels.n_labels)
+
+
+def describe_disk(plan: Plan, folders: Mapping[str, Path]) -> str:
+    """What the preprocessed cases of these configurations take, and what the plan had predicted; shared ones once."""
+    unique = {folder: name for name, folder in folders.items()}
+    predicted_gb = sum(plan.find_configuration(name).disk_gb.value for name in unique.values())
+    used_gb = sum(path.stat().st_size for folder in unique for path in folder.iterdir() if path.is_file()) / 1e9
+    return f"Preprocessed data take {used_gb:.3g} GB of disk; {predicted_gb:.3g} GB were predicted, before compression."
 
 
 def find_configurations(plan: Plan, wanted: Sequence[str]) -> tuple[str, ...]:

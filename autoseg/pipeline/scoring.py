@@ -13,6 +13,7 @@ from autoseg.data.labels import Labels, decode_labels, encode_labels
 from autoseg.evaluation.evaluating import evaluate_case, make_report
 from autoseg.evaluation.report import CaseScores, Report
 from autoseg.pipeline.project import Project
+from autoseg.prediction.confidence import measure_confidence
 from autoseg.prediction.predictor import ConfigurationPredictor
 from autoseg.prediction.restoring import Member, restore
 from autoseg.preprocessing.label_maps import open_labels
@@ -43,17 +44,23 @@ class StoredPredictor:
 def predict_and_score(
     project: Project, ensemble: Sequence[StoredPredictor], case_ids: Sequence[str], folder: Path
 ) -> Report:
-    """Predict preprocessed cases with an ensemble, write the segmentations, and score them."""
+    """Predict preprocessed cases with an ensemble, write the segmentations, and score them.
+
+    What each prediction says of its own certainty is kept beside its scores: `evaluation.calibrating` compares them.
+    Members of one network each say nothing about agreement.
+    """
+    labels = project.dataset.labels
     scores = []
     with project.reporter.follow("Predicting validation cases", len(case_ids)) as advance:
         for done, case_id in enumerate(case_ids, start=1):
             path = folder / f"{case_id}{project.dataset.file_ending}"
-            segmentation = restore([member.predict(case_id) for member in ensemble]).segmentation
+            restored = restore([member.predict(case_id) for member in ensemble], entropy=True, softness=True)
             geometry = read_header(project.dataset.find_case(case_id).images[0]).geometry
-            write_segmentation(path, decode_labels(segmentation, project.dataset.labels), geometry)
-            scores.append(score_written(project, case_id, path))
+            write_segmentation(path, decode_labels(restored.segmentation, labels), geometry)
+            confidence = measure_confidence(restored, (), labels, geometry.voxel_volume_ml)
+            scores.append(score_written(project, case_id, path).model_copy(update={"confidence": confidence}))
             advance(done, "")
-    return make_report(scores, project.dataset.labels)
+    return make_report(scores, labels)
 
 
 def score_written(project: Project, case_id: str, path: Path) -> CaseScores:

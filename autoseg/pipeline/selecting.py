@@ -1,61 +1,39 @@
-"""Which configuration, or which ensemble of two, predicts best; decided by the pooled cross-validation."""
+"""Which configuration, or which ensemble, predicts best, and how well? Decided by the pooled cross-validation."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from autoseg.data.dataset import Dataset
-from autoseg.decision import Decision
+from autoseg.decision import Decision, found
 from autoseg.errors import WorkspaceError
+from autoseg.evaluation.calibrating import Calibration, calibrate
 from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.report import Report
-from autoseg.evaluation.selecting import name_candidate, select_best
+from autoseg.evaluation.selecting import members_of, name_candidate, select_best
 from autoseg.networks.device import choose_device
 from autoseg.pipeline.cascading import find_previous, list_previous
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.scoring import StoredPredictor, predict_and_score, read_labels
+from autoseg.pipeline.selection import HEADER, NOT_CALIBRATED, FoldReports, Selection, read_fold_reports, read_selection
 from autoseg.planning.plan import Plan
-from autoseg.postprocessing.deciding import Postprocessing, decide_postprocessing
+from autoseg.postprocessing.deciding import decide_postprocessing
 from autoseg.prediction.predictor import load_predictor
 from autoseg.serialization import (
-    Record,
     digest,
     digest_file,
     parse_record,
     read_json,
-    read_yaml,
     write_json,
     write_yaml,
 )
-from autoseg.workspace import Workspace
 
-HEADER = """What cross-validation decided: which configurations predict together, and what is done to their result.
-Shorten a block to its bare value to set it by hand, e.g. `configurations: [3d_fullres]`."""
-
-
-class Selection(Record):
-    """The empirical decisions.
-
-    Attributes:
-        autoseg_selection: version of this format.
-        basis: digest of the validation reports that the decisions rest on.
-        folds: folds that every candidate was trained on.
-        configurations: the configurations whose probabilities are averaged.
-        postprocessing: what is done to the segmentation.
-        validation_dice: mean foreground Dice of every candidate.
-    """
-
-    autoseg_selection: int = 1
-    basis: str
-    folds: tuple[int, ...]
-    configurations: Decision[tuple[str, ...]]
-    postprocessing: Decision[Postprocessing]
-    validation_dice: dict[str, float]
+Candidates = Mapping[str, Report]
 
 
 def ensure_selection(project: Project, *, device: str = "auto") -> Selection:
@@ -73,9 +51,13 @@ def ensure_selection(project: Project, *, device: str = "auto") -> Selection:
         )
     basis = digest({f"{name}/{fold}": report for (name, fold), report in reports.items()})
     known = read_selection(project.workspace)
-    if known is not None and known.basis == basis:
+    if known is not None and known.basis == basis and _is_calibrated(known, reports):
         return known
-    selection = _keep_edits(project, _select(project, plan, reports, basis, device), known)
+    folds, candidates = _gather_candidates(project, plan, reports, device)
+    selection = _keep_edits(project, _select(project, candidates, folds, basis), known)
+    if selection.confidence == NOT_CALIBRATED:
+        confidence = _calibrate(selection.configurations.value, candidates, reports)
+        selection = selection.model_copy(update={"confidence": confidence})
     write_yaml(project.workspace.selection, selection, header=HEADER)
     project.reporter.say(f"Selected {' + '.join(selection.configurations.value)}: {project.workspace.selection}")
     return selection
@@ -83,37 +65,50 @@ def ensure_selection(project: Project, *, device: str = "auto") -> Selection:
 
 def _keep_edits(project: Project, selection: Selection, known: Selection | None) -> Selection:
     """What a person set in the file before stays, and is said."""
-    names = ("configurations", "postprocessing")
+    names = ("configurations", "postprocessing", "confidence")
     edits = {name: getattr(known, name) for name in names if known and getattr(known, name).source == "user"}
     if edits:
         project.reporter.warn(f"{project.workspace.selection}: keeping what was set by hand: {', '.join(edits)}.")
     return selection.model_copy(update=edits)
 
 
-def read_selection(workspace: Workspace) -> Selection | None:
-    """The stored selection, None if there is none."""
-    path = workspace.selection
-    if not path.is_file():
-        return None
-    return parse_record(Selection, read_yaml(path), where=str(path), error=WorkspaceError)
+def _is_calibrated(known: Selection, reports: FoldReports) -> bool:
+    """Whether nothing more can be said about confidence: it was decided, for what is selected, or cannot be."""
+    if known.confidence == NOT_CALIBRATED:
+        return not any(case.confidence for report in reports.values() for case in report.cases)
+    is_for_these = known.find_calibration(known.configurations.value) is not None
+    return known.confidence.value is None or known.confidence.source == "user" or is_for_these
 
 
-def read_fold_reports(workspace: Workspace, plan: Plan) -> dict[tuple[str, int], Report]:
-    """Validation reports of the trained folds of the cross-validation, by configuration and fold."""
-    reports = {}
-    for name in plan.configurations:
-        for fold, run in workspace.find_folds(name).items():
-            if run.report.is_file():
-                reports[name, fold] = parse_record(Report, read_json(run.report), where=str(run.report))
-    return reports
+def _calibrate(
+    configurations: Sequence[str], candidates: Candidates, reports: FoldReports
+) -> Decision[Calibration | None]:
+    """What the certainty of these configurations' predictions is worth; they may have been set by hand."""
+    scored = {frozenset(members_of(name)): report for name, report in candidates.items()}
+    report = scored.get(frozenset(configurations))
+    if report is None:
+        return found(
+            None,
+            f"no Dice is predicted: {' + '.join(configurations)} was set by hand and is none of the candidates that "
+            f"the cross-validation scored ({', '.join(candidates)})",
+        )
+    fold_of = {case.case_id: fold for (_, fold), its in reports.items() for case in its.cases}
+    return calibrate(report.cases, fold_of, configurations)
 
 
-def _select(project: Project, plan: Plan, reports: dict[tuple[str, int], Report], basis: str, device: str) -> Selection:
+def _gather_candidates(
+    project: Project, plan: Plan, reports: FoldReports, device: str
+) -> tuple[tuple[int, ...], dict[str, Report]]:
+    """The folds that all configurations share, and the scores there of each configuration and each pair."""
     names = sorted({name for name, _ in reports}, key=list(plan.configurations).index)
     folds = _common_folds(names, reports)
     candidates = {name: _pool([reports[name, fold] for fold in folds], project.dataset) for name in names}
     for pair in itertools.combinations(names, 2):
         candidates[name_candidate(pair)] = _score_ensemble(project, plan, pair, folds, device)
+    return folds, candidates
+
+
+def _select(project: Project, candidates: Candidates, folds: tuple[int, ...], basis: str) -> Selection:
     best = select_best(candidates)
     case_ids = [case.case_id for case in candidates[name_candidate(best.value)].cases]
     postprocessing = decide_postprocessing(
@@ -125,7 +120,7 @@ def _select(project: Project, plan: Plan, reports: dict[tuple[str, int], Report]
     return Selection(basis=basis, folds=folds, configurations=best, postprocessing=postprocessing, validation_dice=dice)
 
 
-def _common_folds(names: Sequence[str], reports: dict[tuple[str, int], Report]) -> tuple[int, ...]:
+def _common_folds(names: Sequence[str], reports: FoldReports) -> tuple[int, ...]:
     """Folds that every configuration was trained on: only these compare like with like."""
     folds = set.intersection(*({fold for name, fold in reports if name == wanted} for wanted in names))
     if not folds:

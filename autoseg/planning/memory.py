@@ -42,7 +42,7 @@ LABEL_BYTES = 2  # int16, in batches and segmentations
 OPTIMIZER_COPIES = {"sgd": 1, "adamw": 2, "lion": 1}  # values kept per weight: momentum; first and second moment
 BATCHES_IN_MEMORY = 14  # training: made ahead (4), fixed for validation (8), the current one, one on its way
 MOST_BATCH = 2**20
-WINDOW_VOXELS = 2**20  # prediction.sliding_window.VOXELS_PER_BATCH
+WINDOW_VOXELS = 2**20  # prediction.sliding_window.VOXELS_PER_BATCH, where several windows are seen at once
 RESTORING_BYTES = 2**28  # prediction.restoring.SLAB_BYTES
 RESTORING_BYTES_PER_LOGIT = 16  # prediction.restoring.BYTES_PER_LOGIT
 
@@ -169,7 +169,7 @@ def estimate_prediction_memory(
     padded = math.prod(max(size, n) for size, n in zip(grid_shape, patch, strict=True))
     grid, channels, labels = math.prod(grid_shape), sketch.n_channels, sketch.n_labels
     weights = FLOAT32_BYTES * n_networks * count_parameters(sketch)
-    n_windows = count_windows_per_batch(patch, grid_shape)
+    n_windows = count_windows_per_batch(patch, grid_shape, device)
     maps = n_windows * peak_of_forward(sketch, tuple(patch_size), Arithmetic(device))
     windows = _count_window_bytes(sketch, n_windows * math.prod(patch), maps, n_networks)
     sums = FLOAT32_BYTES * (labels + 1) * padded
@@ -187,19 +187,22 @@ def estimate_prediction_memory(
     )
 
 
-def count_windows_per_batch(patch: Sequence[int], grid_shape: Sequence[int]) -> int:
-    """Windows that a network sees at once: as many as hold a fixed number of voxels, or all that there are."""
+def count_windows_per_batch(patch: Sequence[int], grid_shape: Sequence[int], device: str) -> int:
+    """Windows that a network sees at once: on a CPU one; else as many as hold a fixed number of voxels, or all."""
+    if device == "cpu":
+        return 1
     steps = (max(math.ceil((size - n) / max(1.0, n / 2)), 0) for size, n in zip(grid_shape, patch, strict=True))
     return min(max(1, WINDOW_VOXELS // math.prod(patch)), math.prod(step + 1 for step in steps))
 
 
 def _count_window_bytes(sketch: NetworkSketch, voxels: int, maps: int, n_networks: int) -> int:
-    """A batch of windows and its mirror image; logits of the last batch, summed over mirrorings and over networks.
+    """A batch of windows and its mirror image; logits of the last pass, and the sums over mirrorings of each network.
 
-    New logits, turned back and added come after the feature maps.
+    New logits, turned back and added come after the feature maps. Networks' logits are held apart to count where they
+    agree.
     """
     inputs, logits = 2 * FLOAT32_BYTES * sketch.n_channels * voxels, FLOAT32_BYTES * sketch.n_labels * voxels
-    return inputs + (3 if n_networks > 1 else 2) * logits + max(maps, 3 * logits)
+    return inputs + (1 + n_networks) * logits + max(maps, 3 * logits)
 
 
 def _count_beside_networks(weights: float, channels: int, labels: int, grid: int) -> float:

@@ -172,6 +172,11 @@ NORMALIZATION_SCHEMES = _table(
     Named(name="ct", meaning="clipped and scaled by the dataset's foreground, for Hounsfield units"),
     Named(name="zscore", meaning="mean 0 and deviation 1, case by case"),
     Named(name="rescale", meaning="from 0 to 1, case by case"),
+    Named(name="percentile_clip", meaning="clipped to percentiles 0.5 and 99.5, then 0 to 1, case by case"),
+    Named(name="dataset_percentile_clip", meaning="the same by the dataset's foreground, alike in every case"),
+    Named(name="robust", meaning="median 0 and range between quartiles 1, case by case"),
+    Named(name="histogram_equalization", meaning="all greys equally often, 0 to 1, case by case"),
+    Named(name="clahe", meaning="greys equalised in each neighbourhood with limited contrast, 0 to 1"),
     Named(name="rgb", meaning="0 to 255 becomes 0 to 1"),
     Named(name="none", meaning="as it is"),
 )

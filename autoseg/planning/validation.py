@@ -18,6 +18,7 @@ from autoseg.planning.plan import Configuration, Plan
 from autoseg.planning.planner import check_wishes
 from autoseg.planning.problems import Problem, check_component, check_name, is_positive, show
 from autoseg.planning.rules.network import decide_network
+from autoseg.planning.rules.normalization import DATASET_SCHEMES
 from autoseg.planning.walking import is_within, name_channels
 from autoseg.serialization import did_you_mean
 
@@ -118,10 +119,10 @@ def _check_normalization(plan: Plan) -> Iterator[Problem]:
         place, scheme = f"normalization.{key}", channel.scheme.value
         yield from check_component(f"{place}.scheme", scheme, blueprint.NORMALIZATION_SCHEMES)
         by_hand = channel.scheme.is_set_by_hand or channel.intensities.is_set_by_hand
-        if scheme == "ct" and channel.intensities.value is None and by_hand:
+        if scheme in DATASET_SCHEMES and channel.intensities.value is None and by_hand:
             yield Problem(
                 f"{place}.intensities",
-                "is empty, but scheme ct needs the dataset's statistics. Set the scheme to zscore, or copy the "
+                f"is empty, but scheme {scheme} needs the dataset's statistics. Set the scheme to zscore, or copy the "
                 "channel's intensities from fingerprint.json.",
             )
 

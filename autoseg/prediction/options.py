@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import pydantic
+
 from autoseg.serialization import Record
 
 Mirroring = Literal["none", "adaptive", "all"]
+Sums = Literal["device", "memory", "file"]
 
 MIRRORINGS: tuple[Mirroring, ...] = get_args(Mirroring)
 STEP = 0.5  # of the patch between windows, at most (borrowed from nnU-Net)
+FAST_STEP = 0.75  # of the patch; without mirroring, what --fast means
 
 
 class PredictionOptions(Record):
@@ -24,5 +28,8 @@ class PredictionOptions(Record):
             alone, `adaptive` mirrors only where the first pass is uncertain.
     """
 
-    step: float = STEP
+    step: float = pydantic.Field(default=STEP, gt=0, le=1)
     mirroring: Mirroring = "all"
+
+
+FAST = PredictionOptions(step=FAST_STEP, mirroring="none")

@@ -6,37 +6,28 @@ logits on the network grid. A cascade's predictor holds the predictor whose segm
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from autoseg.data.geometry import Geometry
 from autoseg.errors import UsageError, WorkspaceError
 from autoseg.networks.build import place_network
 from autoseg.networks.checkpoint import Checkpoint, load_network, read_checkpoint
 from autoseg.planning.plan import Configuration, Plan
+from autoseg.prediction.budget import Resources
 from autoseg.prediction.options import PredictionOptions
-from autoseg.prediction.restoring import SLAB_BYTES, Member, segment_on_grid
-from autoseg.prediction.sliding_window import predict_logits
-from autoseg.preprocessing.preprocess import (
-    Aligned,
-    Axes3,
-    Placement,
-    Spacing3,
-    align,
-    choose_separate_axis,
-    compute_network_shape,
-    compute_network_spacing,
-    prepare,
-)
+from autoseg.prediction.restoring import Member, restore, segment_on_grid
+from autoseg.prediction.sliding_window import Logits, predict_logits
+from autoseg.preprocessing.preprocess import Axes3, Placement, Spacing3, choose_separate_axis
+from autoseg.preprocessing.resampling import resample_labels
 
-BYTES_PER_VALUE = 4  # float32
-BYTES_PER_LABEL = 2  # int16
+OnProgress = Callable[[int, int], None]
+Grid = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -69,22 +60,10 @@ class ConfigurationPredictor:
         own = f"{self.configuration} ({len(self.networks)} folds)"
         return own if self.previous is None else f"{self.previous.description}, then {own}"
 
-    def estimate_bytes(self, geometry: Geometry) -> int:
-        """Peak memory of predicting an image beside the networks: the image, logits and their sum, and a block.
-
-        Images are taken as they are, not cropped, so that the estimate is an upper one.
-        """
-        order = self.plan.axis_order.value
-        first, second, third = (geometry.shape[axis] for axis in order)
-        spacing = (geometry.spacing[order[0]], geometry.spacing[order[1]], geometry.spacing[order[2]])
-        grid = compute_network_shape((first, second, third), spacing, self.settings.spacing_mm.value)
-        n_values = len(self.plan.channels) * 3 + self.plan.labels.n_outputs * 2
-        original = len(self.plan.channels) * 3 + 1
-        n_original = first * second * third
-        own = BYTES_PER_VALUE * (n_values * math.prod(grid) + original * n_original) + SLAB_BYTES
-        if self.previous is None:
-            return own
-        return max(own, self.previous.estimate_bytes(geometry)) + BYTES_PER_LABEL * math.prod(grid)
+    @cached_property
+    def grid(self) -> Grid:
+        """Names the network grid: predictors with one name see the same prepared images."""
+        return self.configuration, self.plan.preprocessing_digest(self.configuration)
 
     def predict(
         self,
@@ -92,7 +71,9 @@ class ConfigurationPredictor:
         placement: Placement,
         *,
         previous: np.ndarray | None = None,
-        on_progress: Callable[[int, int], None] | None = None,
+        resources: Resources | None = None,
+        count_agreement: bool = False,
+        on_progress: OnProgress | None = None,
     ) -> Member:
         """Predict a preprocessed image.
 
@@ -100,6 +81,9 @@ class ConfigurationPredictor:
             image: float32 (C, *axes in axis order) on the network grid.
             placement: where it lies in the original grid.
             previous: integer (*axes in axis order) on the network grid: the previous segmentation of a cascade.
+            resources: what may be held; the result does not depend on it.
+            count_agreement: whether the folds' segmentations are compared.
+            on_progress: called with (windows done, windows in all).
 
         Returns:
             Mean logits over folds and mirrorings on the network grid, ready to be restored.
@@ -107,51 +91,62 @@ class ConfigurationPredictor:
         Raises:
             UsageError: a cascade is given no previous segmentation.
         """
-        settings = self.settings
+        said = self.compute_logits(
+            image,
+            previous=previous,
+            resources=resources,
+            count_agreement=count_agreement,
+            on_progress=on_progress,
+        )
+        return self.make_member(said, placement)
+
+    def compute_logits(
+        self,
+        image: np.ndarray,
+        *,
+        previous: np.ndarray | None = None,
+        resources: Resources | None = None,
+        count_agreement: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Logits:
+        """What the networks say about a preprocessed image; arguments and errors as for `predict`."""
+        settings, labels, resources = self.settings, self.plan.labels, resources or Resources()
         if settings.cascade is not None and previous is None:
             before = settings.cascade.previous.value
             raise UsageError(f"{self.configuration} sees the segmentation of {before} beside the image; give it one.")
-        logits = predict_logits(
+        return predict_logits(
             self.networks,
             image,
             patch_size=settings.patch_size.value,
-            n_outputs=self.plan.labels.n_outputs,
+            n_outputs=labels.n_outputs,
             previous=previous,
-            n_labels=self.plan.labels.n_labels,
-            step=self.options.step,
-            mirroring_axes=settings.mirroring_axes.value if self.options.mirroring == "all" else (),
+            n_labels=labels.n_labels,
+            options=self.options,
+            mirroring_axes=settings.mirroring_axes.value,
+            regions=bool(labels.regions),
             device=self.device,
+            windows_per_batch=resources.windows_per_batch,
+            sums=resources.sums,
+            folder=resources.folder,
+            count_agreement=count_agreement,
             on_progress=on_progress,
         )
-        return Member(logits, placement, settings.resampling.value, self.plan.labels.regions)
 
-    def predict_original(
-        self,
-        image: np.ndarray,
-        spacing_mm: tuple[float, float, float],
-        *,
-        on_progress: Callable[[int, int], None] | None = None,
-    ) -> Member:
-        """Predict an image (C, Z, Y, X) as it was read, with its spacing (z, y, x) in mm."""
-        return self.predict_aligned(align(image, None, spacing_mm, self.plan), on_progress=on_progress)
+    def make_member(self, said: Logits, placement: Placement) -> Member:
+        """Logits with all that leads to the original grid."""
+        methods = self.settings.resampling.value
+        return Member(said.values, placement, methods, self.plan.labels.regions, agreement=said.agreement)
 
-    def predict_aligned(self, aligned: Aligned, *, on_progress: Callable[[int, int], None] | None = None) -> Member:
-        """Predict an image that is cropped, in axis order and normalised; a cascade's previous pass comes first."""
-        before = self._segment_before(aligned, on_progress)
-        prepared = prepare(aligned, self.settings)
-        return self.predict(prepared.image, prepared.placement, previous=before, on_progress=on_progress)
+    def predict_original(self, image: np.ndarray, spacing_mm: Spacing3) -> Member:
+        """Predict an image (C, Z, Y, X) as it was read, spacing in mm (z, y, x); a cascade's first pass, too."""
+        from autoseg.prediction.passes import predict_case, prepare_case  # which knows how passes follow each other
 
-    def _segment_before(self, aligned: Aligned, on_progress: Callable[[int, int], None] | None) -> np.ndarray | None:
-        if self.previous is None:
-            return None
-        member = self.previous.predict_aligned(aligned, on_progress=on_progress)
-        spacing_mm = compute_network_spacing(aligned.spacing_mm, self.previous.settings.spacing_mm.value)
-        cropped, target_mm = aligned.placement.cropped_shape, self.settings.spacing_mm.value
-        shape = compute_network_shape(cropped, aligned.spacing_mm, target_mm)
-        return segment_for_cascade(member, spacing_mm, self.settings, shape)
+        return predict_case([self], prepare_case([self], image, spacing_mm)).members[0]
 
 
-def segment_for_cascade(member: Member, spacing_mm: Spacing3, settings: Configuration, shape: Axes3) -> np.ndarray:
+def segment_for_cascade(
+    member: Member, spacing_mm: Spacing3, settings: Configuration, shape: Axes3, resources: Resources | None = None
+) -> np.ndarray:
     """The previous segmentation that a cascade sees: logits of the pass before, brought onto its network grid.
 
     Args:
@@ -160,12 +155,38 @@ def segment_for_cascade(member: Member, spacing_mm: Spacing3, settings: Configur
             resampled apart.
         settings: the cascade's configuration.
         shape: voxels of the cascade's network grid, in axis order.
+        resources: what may be held.
 
     Returns:
         int16 of `shape`.
     """
     axis = choose_separate_axis(spacing_mm, settings.resampling.value.separate_axis)
-    return segment_on_grid(member, shape, separate_axis=axis)
+    return segment_on_grid(member, shape, separate_axis=axis, slab_bytes=(resources or Resources()).slab_bytes)
+
+
+def segment_through_original(
+    member: Member, settings: Configuration, placement: Placement, resources: Resources | None = None
+) -> np.ndarray:
+    """The previous segmentation, decided on the original grid and then resampled: what nnU-Net's cascades see.
+
+    Args:
+        member: what the pass before says.
+        settings: the cascade's configuration.
+        placement: of the cascade's network grid in the original image.
+        resources: what may be held.
+
+    Returns:
+        int16 of the placement's network shape.
+    """
+    methods = settings.resampling.value
+    original = restore([member], slab_bytes=(resources or Resources()).slab_bytes).segmentation
+    return resample_labels(
+        np.ascontiguousarray(original[placement.slices].transpose(placement.axis_order)),
+        placement.network_shape,
+        methods.segmentation_order,
+        separate_axis=placement.separate_axis,
+        separate_order=methods.separate_order,
+    )
 
 
 def load_predictor(

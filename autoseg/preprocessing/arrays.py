@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import blosc2
 import numpy as np
 
 from autoseg.errors import WorkspaceError
@@ -28,6 +27,8 @@ Array = np.ndarray
 
 def write_array(path: Path, array: Array, patch_size: Sequence[int] | None) -> None:
     """Store an array (..., Z, Y, X), replacing an older one; chunks are shaped after what is read at once."""
+    import blosc2
+
     chunks, blocks = choose_chunks(array.shape, patch_size)
     parameters = {"codec": blosc2.Codec.LZ4, "clevel": 5, "typesize": array.dtype.itemsize, "nthreads": 1}
     with replacing(path) as temporary:
@@ -37,6 +38,8 @@ def write_array(path: Path, array: Array, patch_size: Sequence[int] | None) -> N
 
 def open_array(path: Path) -> Any:
     """A lazily read array; one thread, because training has workers of its own. WorkspaceError without a file."""
+    import blosc2
+
     if not path.is_file():
         raise WorkspaceError(f"{path}: is missing. Run the same command again, which makes what is missing.")
     return blosc2.open(str(path), mode="r", mmap_mode="r", dparams={"nthreads": 1})

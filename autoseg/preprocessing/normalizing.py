@@ -2,24 +2,35 @@
 
 Source: Isensee et al., Nature Methods 2021; method part 2. A scheme is a function of one channel, its mask and its
 part of the plan; a new scheme is one function and one line in `SCHEMES`, or a person's own function by dotted path.
+
+Two schemes use the dataset's foreground: `ct`, and `dataset_percentile_clip`. The others measure the case itself, or
+nothing. `robust` has no form for a dataset: a fingerprint's `Intensities` hold a median, but no quartiles.
+Where the plan says `inside_mask`, statistics are taken inside the mask alone and everything outside becomes zero. A
+channel without contrast becomes zero under every scheme that measures the case, never NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 
 import numpy as np
 
 from autoseg.components import find_component, is_dotted
 from autoseg.errors import PlanError
+from autoseg.fingerprinting.fingerprint import Intensities
 from autoseg.planning.plan import ChannelPlan
+from autoseg.preprocessing.equalizing import SMALLEST_SPREAD, equalize_histogram, equalize_locally
 from autoseg.serialization import did_you_mean
 
-SMALLEST_SPREAD = 1e-8  # a constant channel becomes zero, not infinite (borrowed from nnU-Net)
 RGB_RANGE = 255.0
+CLIPPED_AT = (0.5, 99.5)  # percentiles; as `ct` clips the dataset's foreground
+QUARTILES = (25, 50, 75)
+VALUES_AT_ONCE = 1 << 20  # for sums of squares
 
 Array = np.ndarray
 Scheme = Callable[[Array, Array, ChannelPlan], Array]
+Change = Callable[[Array, ChannelPlan], Array]
 
 
 def normalize(image: Array, mask: Array, channels: Sequence[ChannelPlan]) -> Array:
@@ -34,7 +45,8 @@ def normalize(image: Array, mask: Array, channels: Sequence[ChannelPlan]) -> Arr
         float32 array (C, Z, Y, X), contiguous.
 
     Raises:
-        PlanError: a scheme that does not exist or returns something else than a channel, or `ct` without intensities.
+        PlanError: a scheme that does not exist or returns something else than a channel, or one that needs
+            the dataset's intensities without them.
     """
     result = np.array(image, dtype=np.float32, order="C")
     for channel, plan in zip(result, channels, strict=True):
@@ -72,45 +84,100 @@ def _require_channel(normalized: object, channel: Array, plan: ChannelPlan) -> A
     )
 
 
-def apply_ct(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
+def _inside_mask(change: Change) -> Scheme:
+    """A scheme of what changes values wherever they lie: all voxels, or those inside the mask and zero outside."""
+
+    @wraps(change)
+    def scheme(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
+        if not plan.inside_mask.value or mask.all():
+            return change(channel, plan)
+        inside = change(channel[mask], plan) if mask.any() else 0.0
+        channel[...] = 0.0
+        channel[mask] = inside
+        return channel
+
+    return scheme
+
+
+@_inside_mask
+def apply_ct(values: Array, plan: ChannelPlan) -> Array:
     """Clip to the dataset's foreground percentiles 0.5 and 99.5, subtract its mean, divide by its deviation."""
-    facts = plan.intensities.value
-    if facts is None:
-        raise PlanError(
-            f"normalization of channel {plan.channel}: scheme ct needs intensities, but the plan has none. "
-            "Plan again with a fingerprint that measured foreground, or choose zscore."
-        )
-    np.clip(channel, facts.percentile_00_5, facts.percentile_99_5, out=channel)
-    channel -= facts.mean
-    channel /= max(facts.std, SMALLEST_SPREAD)
-    return channel
+    facts = _require_intensities(plan)
+    np.clip(values, facts.percentile_00_5, facts.percentile_99_5, out=values)
+    values -= facts.mean
+    values /= max(facts.std, SMALLEST_SPREAD)
+    return values
 
 
-def apply_zscore(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
-    """Subtract the case's mean, divide by its deviation; only inside the mask if the plan says so (outside is zero)."""
-    if not plan.inside_mask.value:
-        return _standardize(channel)
-    channel[~mask] = 0.0
-    if mask.any():
-        channel[mask] = _standardize(channel[mask])
-    return channel
+@_inside_mask
+def apply_zscore(values: Array, plan: ChannelPlan) -> Array:
+    """Subtract the case's mean, divide by its deviation."""
+    values -= values.mean(dtype=np.float64)
+    values /= max(_measure_spread(values), SMALLEST_SPREAD)
+    return values
 
 
-def apply_rescale(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
+@_inside_mask
+def apply_rescale(values: Array, plan: ChannelPlan) -> Array:
     """Map the case's range to 0..1."""
-    channel -= channel.min()
-    channel /= max(float(channel.max()), SMALLEST_SPREAD)
-    return channel
+    return _map_range(values, float(values.min()), float(values.max()))
 
 
-def apply_rgb(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
+@_inside_mask
+def apply_rgb(values: Array, plan: ChannelPlan) -> Array:
     """Map 0..255 to 0..1."""
-    channel /= RGB_RANGE
-    return channel
+    values /= RGB_RANGE
+    return values
 
 
-def apply_none(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
+@_inside_mask
+def apply_none(values: Array, plan: ChannelPlan) -> Array:
     """Leave the intensities as they are."""
+    return values
+
+
+@_inside_mask
+def apply_percentile_clip(values: Array, plan: ChannelPlan) -> Array:
+    """Clip to the case's percentiles 0.5 and 99.5 and map these to 0..1; its range, where the percentiles are equal."""
+    low, high = (float(percentile) for percentile in np.percentile(values, CLIPPED_AT))
+    if low == high:
+        low, high = float(values.min()), float(values.max())
+    return _map_range(values, low, high)
+
+
+@_inside_mask
+def apply_dataset_percentile_clip(values: Array, plan: ChannelPlan) -> Array:
+    """Clip to the dataset's foreground percentiles 0.5 and 99.5 and map these to 0..1, the same in every case."""
+    facts = _require_intensities(plan)
+    return _map_range(values, facts.percentile_00_5, facts.percentile_99_5)
+
+
+@_inside_mask
+def apply_robust(values: Array, plan: ChannelPlan) -> Array:
+    """Subtract the case's median, divide by the range between its quartiles; by the root mean square of what is left,
+    where the quartiles are equal, as in an image that is mostly background."""
+    low, middle, high = (float(quartile) for quartile in np.percentile(values, QUARTILES))
+    values -= middle
+    spread = high - low if high > low else _measure_spread(values)
+    values /= max(spread, SMALLEST_SPREAD)
+    return values
+
+
+@_inside_mask
+def apply_histogram_equalization(values: Array, plan: ChannelPlan) -> Array:
+    """Replace each value by the share of the case's values that lie below it: all greys from 0 to 1 equally often."""
+    return equalize_histogram(values)
+
+
+def apply_clahe(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
+    """Equalise each neighbourhood, with limited contrast (CLAHE): 0..1. Where the plan says `inside_mask`, all that
+    lies outside counts as the darkest grey inside, and becomes zero."""
+    if not plan.inside_mask.value or mask.all():
+        return equalize_locally(channel)
+    darkest = channel[mask].min() if mask.any() else 0.0
+    np.copyto(channel, darkest, where=~mask)
+    channel = equalize_locally(channel)
+    np.copyto(channel, 0.0, where=~mask)
     return channel
 
 
@@ -120,12 +187,35 @@ SCHEMES: dict[str, Scheme] = {
     "rescale": apply_rescale,
     "rgb": apply_rgb,
     "none": apply_none,
+    "percentile_clip": apply_percentile_clip,
+    "dataset_percentile_clip": apply_dataset_percentile_clip,
+    "robust": apply_robust,
+    "histogram_equalization": apply_histogram_equalization,
+    "clahe": apply_clahe,
 }
 
 
-def _standardize(values: Array) -> Array:
-    """Zero mean and unit deviation, in place; the sums run in float64, the values stay float32."""
-    values -= values.mean(dtype=np.float64)
-    spread = float(np.sqrt(np.square(values).mean(dtype=np.float64)))
-    values /= max(spread, SMALLEST_SPREAD)
+def _require_intensities(plan: ChannelPlan) -> Intensities:
+    """The dataset's statistics. Raises PlanError if the plan has none."""
+    facts = plan.intensities.value
+    if facts is None:
+        raise PlanError(
+            f"normalization of channel {plan.channel}: scheme {plan.scheme.value} needs intensities, but the plan has "
+            "none. Plan again with a fingerprint that measured foreground, or choose zscore."
+        )
+    return facts
+
+
+def _map_range(values: Array, low: float, high: float) -> Array:
+    """Clip to a range and map it to 0..1, in place."""
+    np.clip(values, low, high, out=values)
+    values -= low
+    values /= max(high - low, SMALLEST_SPREAD)
     return values
+
+
+def _measure_spread(values: Array) -> float:
+    """Root mean square, in float64 without a float64 copy."""
+    flat = values.reshape(-1)
+    parts = (flat[start : start + VALUES_AT_ONCE] for start in range(0, flat.size, VALUES_AT_ONCE))
+    return float(np.sqrt(sum(np.square(part, dtype=np.float64).sum() for part in parts) / flat.size))

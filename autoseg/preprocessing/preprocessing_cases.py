@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,13 +19,15 @@ from autoseg.data.image_io import read_header
 from autoseg.errors import ResourceError
 from autoseg.machine import count_cores, measure_free_memory_bytes
 from autoseg.planning.plan import Plan
+from autoseg.preprocessing.equalizing import estimate_local_bytes
 from autoseg.preprocessing.preprocess import align, compute_network_shape, prepare
 from autoseg.preprocessing.store import has_case, write_case
 from autoseg.serialization import digest, digest_file
 
-BYTES_PER_VOXEL = 40  # per channel at the peak: decoded, normalised, and two copies while resampling; a mask, weights
+BYTES_PER_VOXEL = 36  # per channel at the peak, while a compressed file of 64-bit floats is decoded: 31.8 were measured
 SHARE_OF_FREE_MEMORY = 0.7
 CASES_PER_WORKER = 4  # fewer do not repay starting a process, which takes about a second
+DIED = "its worker process died, most likely for lack of memory"
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -94,14 +96,17 @@ def choose_n_workers(cases: Sequence[Case], plan: Plan) -> int:
 
 
 def estimate_case_bytes(case: Case, plan: Plan) -> int:
-    """Peak memory of preprocessing a case, from its header: 40 bytes per voxel and channel of its largest grid."""
+    """Peak memory of preprocessing a case, from its header: 36 bytes per voxel and channel of its largest grid, and
+    what local equalisation holds beside."""
     geometry = read_header(case.images[0]).geometry
     order = plan.axis_order.value
     shape = (geometry.shape[order[0]], geometry.shape[order[1]], geometry.shape[order[2]])
     spacing = (geometry.spacing[order[0]], geometry.spacing[order[1]], geometry.spacing[order[2]])
     targets = [configuration.spacing_mm.value for configuration in plan.configurations.values()]
     grids = [shape, *(compute_network_shape(shape, spacing, target) for target in targets)]
-    return BYTES_PER_VOXEL * len(plan.channels) * max(z * y * x for z, y, x in grids)
+    equalized = any(channel.scheme.value == "clahe" for channel in plan.normalization)
+    beside = estimate_local_bytes(shape) if equalized else 0
+    return BYTES_PER_VOXEL * len(plan.channels) * max(z * y * x for z, y, x in grids) + beside
 
 
 @dataclass(frozen=True)
@@ -148,19 +153,24 @@ def _run_in_workers(jobs: Sequence[CaseJob], n_workers: int) -> Iterator[None]:
     workers = [ProcessPoolExecutor(max_workers=1, env=environment) for _ in range(min(n_workers, len(jobs)))]
     waiting = iter(jobs)
     try:
-        busy = {
-            worker.submit(preprocess_case, job): (worker, job) for worker, job in zip(workers, waiting, strict=False)
-        }
+        busy = {_submit(worker, job): (worker, job) for worker, job in zip(workers, waiting, strict=False)}
         while busy:
             finished, _ = wait(busy, return_when=FIRST_COMPLETED)
             for future in finished:
                 worker, job = busy.pop(future)
                 _collect(future, job)
                 yield
-                busy.update({worker.submit(preprocess_case, job): (worker, job) for job in islice(waiting, 1)})
+                busy.update({_submit(worker, job): (worker, job) for job in islice(waiting, 1)})
     finally:
         for worker in workers:
             worker.shutdown(wait=True)
+
+
+def _submit(worker: Executor, job: CaseJob) -> Future[None]:
+    try:
+        return worker.submit(preprocess_case, job)
+    except BrokenExecutor:  # it died between two cases
+        raise _give_up(job, DIED) from None
 
 
 def _collect(future: Future[None], job: CaseJob) -> None:
@@ -168,7 +178,7 @@ def _collect(future: Future[None], job: CaseJob) -> None:
         future.result()
     except BrokenExecutor:
         _remove_traces(job)
-        raise _give_up(job, "its worker process died, most likely for lack of memory") from None
+        raise _give_up(job, DIED) from None
     except MemoryError:
         raise _give_up(job, "memory ran out") from None
 

@@ -9,7 +9,7 @@ and boundary included, and a volume is resampled by one matrix product per axis.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +18,7 @@ from autoseg.data.labels import IGNORED
 
 NEGLIGIBLE_WEIGHT = 1e-8  # below float32's resolution of a weighted mean; a cubic spline decays to it within 15 voxels
 ROWS_AT_ONCE = 64  # a block of matrix rows sees a narrow band of columns: less arithmetic, still large products
+SLAB_VOXELS = 1 << 20
 TIE = 1e-6  # label weights nearer than this are equal: float32 sums of one and the same fraction differ by less
 
 Array = np.ndarray
@@ -38,18 +39,30 @@ def resample(
         separate_order: 0 takes the nearest slice, at `scale * (i + 0.5) - 0.5`.
 
     Returns:
-        float32 array of `new_shape` within the range of the input: a spline's overshoot is clipped.
+        float32 array of `new_shape` within the range of the input: a spline's overshoot is clipped. With a separate
+        axis each slice across it is a picture of its own, and clipped to its own range before slices are interpolated.
     """
     volume = np.ascontiguousarray(volume, dtype=np.float32)
     if volume.shape == tuple(new_shape):
         return volume.copy()
-    low, high = volume.min(), volume.max()
-    middle = low / 2 + high / 2  # taken off, so that a large offset does not eat float32's digits
     matrices = compute_matrices(volume.shape, new_shape, axis_orders(order, separate_axis, separate_order))
+    if separate_axis is None:
+        return _apply_clipped(volume, matrices, axes=(0, 1, 2))
+    across = tuple(axis for axis in range(3) if axis != separate_axis)
+    in_plane = tuple(None if axis == separate_axis else matrix for axis, matrix in enumerate(matrices))
+    through = tuple(matrix if axis == separate_axis else None for axis, matrix in enumerate(matrices))
+    return _apply_clipped(_apply_clipped(volume, in_plane, axes=across), through, axes=(0, 1, 2))
+
+
+def _apply_clipped(volume: Array, matrices: Matrices, axes: tuple[int, ...]) -> Array:
+    """Multiply by the matrices, and clip to the range that the volume has along these axes."""
+    if all(matrix is None for matrix in matrices):
+        return volume
+    low, high = volume.min(axis=axes, keepdims=True), volume.max(axis=axes, keepdims=True)
+    middle = volume.min() / 2 + volume.max() / 2  # taken off, so that a large offset does not eat float32's digits
     result = apply_matrices(volume - middle, matrices)
     result += middle
-    clipped: Array = np.clip(result, low, high, out=result)
-    return clipped
+    return np.clip(result, low, high, out=result)
 
 
 def resample_labels(
@@ -62,9 +75,10 @@ def resample_labels(
 ) -> Array:
     """Interpolate the mask of every label and let each voxel take the label that weighs most.
 
-    One label at a time, inside its bounding box, with a running maximum: memory does not grow with the number of
-    labels. Of equal weights the smaller label wins. `IGNORED` is no label like the others: a voxel is ignored if more
-    than half of its weight is, so that a single annotated slice among ignored ones is not lost on a coarser grid.
+    Slab by slab and one label at a time, inside its bounding box, with a running maximum: beside the result, memory
+    grows neither with the volume nor with the number of labels. Of equal weights the smaller label wins. `IGNORED` is
+    no label like the others: a voxel is ignored if more than half of its weight is, so that a single annotated slice
+    among ignored ones is not lost on a coarser grid.
 
     Args:
         segmentation: (Z, Y, X) integer array.
@@ -75,11 +89,36 @@ def resample_labels(
     """
     if segmentation.shape == tuple(new_shape):
         return segmentation.copy()
-    matrices = compute_matrices(segmentation.shape, new_shape, axis_orders(order, separate_axis, separate_order))
-    heaviest = np.zeros(new_shape, dtype=np.float32)
+    first, *others = compute_matrices(segmentation.shape, new_shape, axis_orders(order, separate_axis, separate_order))
     boxes = dict(find_label_boxes(segmentation))
+    result = np.full(new_shape, min(boxes.keys() - {IGNORED}, default=IGNORED), dtype=segmentation.dtype)
+    for slab in cut_slabs(tuple(slice(0, length) for length in new_shape)):
+        rows = slab[0]
+        columns, matrix = (rows, None) if first is None else _cut_band(first[rows])
+        _vote(segmentation[columns], _clip_boxes(boxes, columns), (matrix, *others), result[rows])
+    return result
+
+
+def _cut_band(matrix: Array) -> tuple[slice, Array]:
+    """The columns that rows of a matrix use, and the matrix of these alone."""
+    columns = find_band(matrix)
+    return columns, matrix[:, columns]
+
+
+def _clip_boxes(boxes: Mapping[int, Slices], columns: slice) -> dict[int, Slices]:
+    """The part of each label's box that lies in a range of the first axis, counted from its start."""
+    clipped: dict[int, Slices] = {}
+    for label, (first, *others) in boxes.items():
+        start, stop = max(first.start, columns.start), min(first.stop, columns.stop)
+        if start < stop:
+            clipped[label] = (slice(start - columns.start, stop - columns.start), *others)
+    return clipped
+
+
+def _vote(segmentation: Array, boxes: dict[int, Slices], matrices: Matrices, result: Array) -> None:
+    """Write into `result` the label that weighs most at each voxel, and `IGNORED` where it weighs more than half."""
+    heaviest = np.zeros(result.shape, dtype=np.float32)
     ignored = boxes.pop(IGNORED, None)
-    result = np.full(new_shape, min(boxes, default=IGNORED), dtype=segmentation.dtype)
     for label, box in boxes.items():
         reached, weights = _weigh(segmentation, label, box, matrices)
         heavier = weights > heaviest[reached] + TIE
@@ -88,7 +127,6 @@ def resample_labels(
     if ignored is not None:
         reached, weights = _weigh(segmentation, IGNORED, ignored, matrices)
         result[reached][weights > 0.5 + TIE] = IGNORED
-    return result
 
 
 def _weigh(segmentation: Array, label: int, box: Slices, matrices: Matrices) -> tuple[Slices, Array]:
@@ -101,11 +139,30 @@ def find_label_boxes(segmentation: Array) -> Iterator[tuple[int, Slices]]:
     """Yield every label of a segmentation with its bounding box, smallest label first."""
     from scipy import ndimage
 
-    lowest = int(segmentation.min())
-    boxes = ndimage.find_objects(segmentation.astype(np.int32) - (lowest - 1))
-    for code, box in enumerate(boxes):
-        if box is not None:
-            yield code + lowest, box
+    before = int(segmentation.min()) - 1
+    found: dict[int, Slices] = {}
+    for slab in cut_slabs(tuple(slice(0, length) for length in segmentation.shape)):
+        boxes = ndimage.find_objects(np.subtract(segmentation[slab], before, dtype=np.int32))
+        for label, box in enumerate(boxes, start=before + 1):
+            if box is not None:
+                first = slice(box[0].start + slab[0].start, box[0].stop + slab[0].start)
+                found[label] = _unite(found.get(label), (first, *box[1:]))
+    yield from sorted(found.items())
+
+
+def cut_slabs(box: Slices) -> Iterator[Slices]:
+    """Cut a box along its first axis into slabs of about a million voxels, in order: what a pass over it may hold."""
+    first, *others = box
+    n_slices = max(1, SLAB_VOXELS // math.prod(axis.stop - axis.start for axis in others))
+    for start in range(first.start, first.stop, n_slices):
+        yield (slice(start, min(start + n_slices, first.stop)), *others)
+
+
+def _unite(box: Slices | None, other: Slices) -> Slices:
+    """The smallest box around two."""
+    if box is None:
+        return other
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box, other, strict=True))
 
 
 def axis_orders(order: int, separate_axis: int | None, separate_order: int) -> tuple[int, int, int]:

@@ -20,7 +20,7 @@ from autoseg.data.labels import IGNORED, LABEL_DTYPE
 from autoseg.errors import AutosegError, DatasetError, WorkspaceError
 from autoseg.preprocessing.arrays import Array, choose_type, open_array, read_box, write_array
 from autoseg.preprocessing.preprocess import Placement, Prepared
-from autoseg.preprocessing.resampling import find_label_boxes
+from autoseg.preprocessing.resampling import Slices, cut_slabs, find_label_boxes
 from autoseg.serialization import Record, digest, parse_record, read_json, replacing, write_json
 
 FORMAT = 1
@@ -140,25 +140,48 @@ def has_case(folder: Path, case_id: str, source: str) -> bool:
 
 
 def sample_locations(segmentation: Array, *, seed: int, limit: int = LOCATIONS_PER_LABEL) -> Array:
-    """Draw up to `limit` voxels of each label uniformly and without replacement.
+    """Draw up to `limit` voxels of each label uniformly and without replacement, in memory of the limit's order.
+
+    The voxels of a label are counted, the ranks of the drawn ones chosen, and these found slab by slab.
+
+    Args:
+        segmentation: integer (Z, Y, X).
+        seed: the same seed and segmentation give the same voxels.
+        limit: a label of no more voxels is located wholly.
 
     Returns:
         int32 (n, 4): label, then position in array order; sorted by label. `IGNORED` is left out, and so is the
         background unless the segmentation holds `IGNORED`.
     """
     generator = np.random.default_rng(seed)
-    drawn = [np.empty((0, 4), dtype=np.int32)]
-    left_out = (IGNORED,) if (segmentation == IGNORED).any() else (IGNORED, 0)
-    for label, box in find_label_boxes(segmentation):
-        if label in left_out:
-            continue
-        inside = segmentation[box] == label
-        flat = np.flatnonzero(inside)
-        if flat.size > limit:
-            flat = np.sort(generator.choice(flat, size=limit, replace=False, shuffle=False))
-        position = [where + part.start for where, part in zip(np.unravel_index(flat, inside.shape), box, strict=True)]
-        drawn.append(np.stack([np.full(flat.size, label), *position], axis=1).astype(np.int32))
-    return np.concatenate(drawn)
+    boxes = dict(find_label_boxes(segmentation))
+    left_out = (IGNORED,) if IGNORED in boxes else (IGNORED, 0)
+    wanted = {label: box for label, box in boxes.items() if label not in left_out}
+    drawn = [_draw_label(segmentation, label, box, generator, limit) for label, box in wanted.items()]
+    return np.concatenate([np.empty((0, 4), dtype=np.int32), *drawn])
+
+
+def _draw_label(segmentation: Array, label: int, box: Slices, generator: np.random.Generator, limit: int) -> Array:
+    """Up to `limit` voxels of a label as int32 (n, 4), in the order in which they lie."""
+    slabs = list(cut_slabs(box))
+    ends = np.cumsum([np.count_nonzero(segmentation[slab] == label) for slab in slabs])
+    total = int(ends[-1])
+    if total > limit:
+        ranks = np.sort(generator.choice(total, size=limit, replace=False, shuffle=False))
+    else:
+        ranks = np.arange(total)
+    parts = np.split(ranks, np.searchsorted(ranks, ends[:-1]))
+    positions = [
+        _find_ranked(segmentation[slab] == label, part - start) + [axis.start for axis in slab]
+        for slab, part, start in zip(slabs, parts, (0, *ends[:-1]), strict=True)
+        if part.size
+    ]
+    return np.insert(np.concatenate(positions), 0, label, axis=1).astype(np.int32)
+
+
+def _find_ranked(mask: Array, ranks: Array) -> Array:
+    """Where the true voxels of these ranks lie: (n, 3)."""
+    return np.stack(np.unravel_index(np.flatnonzero(mask)[ranks], mask.shape), axis=1)
 
 
 def _split_locations(locations: Array) -> dict[int, Array]:

@@ -5,8 +5,18 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from autoseg.evaluation.report import METRICS, CaseScores, LabelScores, Report, Summary, case_rows, label_rows, mean_of
-from autoseg.serialization import parse_record, read_json, write_json
+from autoseg.evaluation.report import (
+    METRICS,
+    CaseScores,
+    LabelConfidence,
+    LabelScores,
+    Report,
+    Summary,
+    case_rows,
+    label_rows,
+    mean_of,
+)
+from autoseg.serialization import digest, dump_json, parse_json, parse_record, read_json, write_json
 
 
 def scores(dice: float) -> LabelScores:
@@ -35,3 +45,17 @@ def test_tables_have_a_cell_for_each_column() -> None:
         assert len(rows) == 2
         assert all(len(row) == len(columns) for row in rows)
     assert case_rows(small_report())[1][0][:3] == ["x", "a", 0.5]
+
+
+def test_a_report_without_confidence_is_written_as_it_always_was() -> None:
+    """Its digest is what a selection rests on: a report of an earlier version must keep it."""
+    assert "confidence" not in dump_json(small_report())
+
+
+def test_confidence_survives_its_file() -> None:
+    certain = LabelConfidence(label="a", n_voxels=3, boundary_entropy=0.25, expected_dice=0.75)
+    report = small_report()
+    case = report.cases[0].model_copy(update={"confidence": (certain,)})
+    report = report.model_copy(update={"cases": (case,)})
+    assert parse_record(Report, parse_json(dump_json(report), where="x"), where="x") == report
+    assert digest(report) != digest(small_report())

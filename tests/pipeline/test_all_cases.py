@@ -13,7 +13,8 @@ from autoseg.pipeline.benchmarking import compare_methods
 from autoseg.pipeline.model import load_model
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.project import Project, open_project
-from autoseg.pipeline.selecting import ensure_selection, read_fold_reports
+from autoseg.pipeline.selecting import ensure_selection
+from autoseg.pipeline.selection import read_fold_reports
 from autoseg.pipeline.training import TrainingWishes, train_folds
 from tests.pipeline.conftest import Listener
 

@@ -9,7 +9,7 @@ import pytest
 from autoseg.data.splits import make_splits
 from autoseg.errors import PlanError, UsageError
 from autoseg.pipeline.planning import ensure_fingerprint, ensure_plan, merge_wishes, renew_plan
-from autoseg.pipeline.preparing import ensure_preprocessed, estimate_stored_bytes, find_folds
+from autoseg.pipeline.preparing import describe_disk, ensure_preprocessed, estimate_stored_bytes, find_folds
 from autoseg.pipeline.project import Project, open_project
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.wishes import Wishes
@@ -77,6 +77,18 @@ def test_the_disk_that_is_said_is_about_what_is_used(trained: Project) -> None:
         used = sum(path.stat().st_size for path in folder.glob("*.b2nd"))
         said = estimate_stored_bytes(fingerprint, plan, name)
         assert 0.3 * said < used < 1.1 * said
+
+
+def test_the_disk_that_is_used_is_said_beside_what_was_predicted(trained: Project) -> None:
+    plan = ensure_plan(trained)
+    folders = ensure_preprocessed(trained, plan, ["2d", "3d_fullres"])
+    kept = {name: sum(path.stat().st_size for path in folder.iterdir()) / 1e9 for name, folder in folders.items()}
+    predicted_gb = sum(plan.find_configuration(name).disk_gb.value for name in folders)
+    said = f"take {sum(kept.values()):.3g} GB of disk; {predicted_gb:.3g} GB were predicted"
+    assert said in describe_disk(plan, folders)
+    twice = {"2d": folders["2d"], "3d_cascade": folders["2d"]}  # two names for one folder
+    shared = plan.model_copy(update={"configurations": dict.fromkeys(twice, plan.find_configuration("2d"))})
+    assert f"take {kept['2d']:.3g} GB" in describe_disk(shared, twice)
 
 
 def test_an_edited_spacing_never_meets_old_data(trained: Project) -> None:

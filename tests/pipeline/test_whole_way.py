@@ -23,7 +23,8 @@ from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.predicting import predict_images
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project, open_project
-from autoseg.pipeline.selecting import ensure_selection, read_selection
+from autoseg.pipeline.selecting import ensure_selection
+from autoseg.pipeline.selection import read_selection
 from autoseg.pipeline.training import TrainingWishes, train_folds
 from autoseg.planning.choices import Length
 from autoseg.planning.wishes import Wishes

@@ -26,7 +26,7 @@ from autoseg.planning.memory import (
 from autoseg.planning.peaks import Arithmetic, peak_of_forward
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.topology import derive_topology
-from autoseg.prediction import restoring, sliding_window
+from autoseg.prediction import restoring, sliding_window, windows
 from autoseg.training import beginning, job
 from autoseg.training.optimizers import make_optimizer
 
@@ -133,9 +133,11 @@ def test_no_batch_fits_into_less_than_the_runtime() -> None:
 @pytest.mark.parametrize(("patch", "grid"), [((10, 48, 32), (9, 100, 33)), ((1, 64, 48), (7, 64, 90))])
 def test_windows_are_those_of_prediction(patch: tuple[int, ...], grid: tuple[int, ...]) -> None:
     padded = [max(size, n) for size, n in zip(grid, patch, strict=True)]
-    starts = sliding_window.compute_window_starts(padded, patch)
-    assert count_windows_per_batch(patch, grid) == math.prod(map(len, starts))
-    assert count_windows_per_batch(patch, (900, 900, 900)) == WINDOW_VOXELS // math.prod(patch)
+    starts = windows.compute_window_starts(padded, patch)
+    assert count_windows_per_batch(patch, grid, "cuda") == math.prod(map(len, starts))
+    for device in ("cpu", "cuda"):
+        expected = sliding_window.choose_windows_per_batch(patch, torch.device(device))
+        assert count_windows_per_batch(patch, (900, 900, 900), device) == expected
 
 
 def test_prediction_is_reckoned_with_its_own_constants() -> None:
@@ -153,11 +155,11 @@ def test_prediction_holds_all_networks_and_sums_over_the_padded_grid() -> None:
 
 
 def test_windows_are_live_maps_and_the_logits_that_wait() -> None:
-    sketch, voxels = make_sketch(), 3 * math.prod(FLAT)
+    sketch, voxels = make_sketch(), math.prod(FLAT)
     one, five = (estimate_prediction_memory(sketch, FLAT, (10, 96, 32), n_networks=n) for n in (1, 5))
-    maps = 3 * peak_of_forward(sketch, FLAT, Arithmetic())
+    maps = peak_of_forward(sketch, FLAT, Arithmetic())
     assert one.windows == maps + 4 * voxels * (2 * 2 + 2 * 3)  # images and their mirror images; last and summed logits
-    assert five.windows == one.windows + 4 * voxels * 3
+    assert five.windows == one.windows + 4 * voxels * 3 * 4
 
 
 def test_a_gpu_holds_networks_windows_and_sums_but_no_images() -> None:

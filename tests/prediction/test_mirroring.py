@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from autoseg.prediction import mirroring
 from autoseg.prediction.mirroring import list_mirrorings, predict_mirrored
 
 
@@ -40,3 +42,19 @@ def test_without_axes_the_network_runs_once():
 
 def test_half_precision_is_averaged_in_float32():
     assert predict_mirrored(lambda batch: batch.half(), torch.ones(1, 1, 2, 2), (0,)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("most", "batches"), [(1, [2] * 4), (4, [4, 4]), (6, [6, 2]), (100, [8])])
+def test_mirror_images_fill_a_batch_up(most, batches):
+    seen = []
+    window = torch.rand(2, 1, 2, 3, 5, generator=torch.Generator().manual_seed(0))
+    mirrored = predict_mirrored(lambda batch: seen.append(len(batch)) or ramp(batch), window, (0, 2), most=most)
+    assert seen == batches
+    torch.testing.assert_close(mirrored, predict_mirrored(ramp, window, (0, 2)))
+
+
+def test_many_outputs_are_turned_back_a_few_at_a_time(monkeypatch):
+    window = torch.rand(1, 7, 2, 3, 5, generator=torch.Generator().manual_seed(0))
+    expected = predict_mirrored(ramp, window, (1, 2))
+    monkeypatch.setattr(mirroring, "WORKING_VALUES", 70)
+    torch.testing.assert_close(predict_mirrored(ramp, window, (1, 2)), expected)

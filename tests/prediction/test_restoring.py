@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,14 +14,10 @@ from autoseg.decision import fixed
 from autoseg.errors import UsageError
 from autoseg.planning.choices import Resampling
 from autoseg.planning.plan import ChannelPlan, Configuration, Plan
-from autoseg.prediction.restoring import (
-    Member,
-    find_largest,
-    paint_regions,
-    restore,
-    segment_on_grid,
-    split_into_blocks,
-)
+from autoseg.prediction.choosing import find_largest, paint_regions
+from autoseg.prediction.pieces import split_into_blocks
+from autoseg.prediction.restoring import Member, restore, segment_on_grid, view_crop
+from autoseg.prediction.spilling import make_zeros
 from autoseg.preprocessing.preprocess import Placement, align, prepare
 from autoseg.preprocessing.resampling import resample
 
@@ -50,8 +47,20 @@ def put_back(crop: np.ndarray) -> np.ndarray:
     return original
 
 
+class Kept:
+    """A sink that remembers every voxel of the crop, and that it was written once."""
+
+    def __init__(self, member: Member) -> None:
+        self.probabilities = np.full((member.n_outputs, *member.placement.cropped_shape), np.nan, dtype=np.float32)
+
+    def write(self, rows, block) -> None:
+        place = (slice(None), *rows)
+        assert np.isnan(self.probabilities[place]).all()
+        self.probabilities[place] = block
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits.astype(np.float64))
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=0))
     return powers / powers.sum(axis=0)
 
 
@@ -63,7 +72,8 @@ def test_one_member_equals_the_dense_argmax(slab_bytes, separate_axis):
     restored = restore([member], slab_bytes=slab_bytes)
     np.testing.assert_array_equal(restored.segmentation, put_back(dense))
     assert restored.segmentation.dtype == np.int16
-    assert restored.probabilities is None
+    assert restored.entropy is None
+    assert restored.softness is None
 
 
 @pytest.mark.parametrize("slab_bytes", [1, 60_000, 2**28])
@@ -91,12 +101,10 @@ def test_the_same_grid_needs_no_resampling():
 
 def test_probabilities_sum_to_one_and_agree_with_the_segmentation():
     member = make_member()
-    restored = restore([member], keep_probabilities=True, slab_bytes=50_000)
-    expected = np.stack([put_back(label) for label in softmax(resample_densely(member))])
-    expected[0] += expected.sum(axis=0) == 0
-    assert restored.probabilities.dtype == np.float16
-    np.testing.assert_allclose(restored.probabilities, expected, atol=1e-3)
-    np.testing.assert_allclose(restored.probabilities.sum(axis=0, dtype=np.float32), 1, atol=2e-3)
+    kept = Kept(member)
+    restored = restore([member], probabilities=kept, slab_bytes=50_000)
+    np.testing.assert_allclose(kept.probabilities, softmax(resample_densely(member)), atol=1e-6)
+    np.testing.assert_allclose(kept.probabilities.sum(axis=0), 1, atol=1e-6)
     np.testing.assert_array_equal(restored.segmentation, restore([member]).segmentation)
 
 
@@ -160,18 +168,17 @@ def test_an_ensemble_paints_where_the_mean_probability_of_a_region_exceeds_one_h
     members = [make_regional(1), make_regional(2, (9, 30, 20)), make_regional(3, (9, 24, 35))]
     each = [1 / (1 + np.exp(-resample_densely(member).astype(np.float64))) for member in members]
     mean = np.mean(each, axis=0)
-    restored = restore(members, slab_bytes=slab_bytes, keep_probabilities=True)
+    kept = Kept(members[0])
+    restored = restore(members, slab_bytes=slab_bytes, probabilities=kept)
     np.testing.assert_array_equal(restored.segmentation, put_back(paint_densely(mean > 0.5)))
-    expected = np.stack([put_back(region) for region in mean])
-    np.testing.assert_allclose(restored.probabilities, expected, atol=1e-3)
+    np.testing.assert_allclose(kept.probabilities, mean, atol=1e-6)
 
 
 def test_probabilities_of_regions_are_kept_without_changing_the_segmentation():
     member = make_regional()
     member.logits[:, ::2] = 1e-9  # above 0, though a probability in float32 is exactly one half
-    restored = restore([member], keep_probabilities=True)
+    restored = restore([member], probabilities=Kept(member))
     np.testing.assert_array_equal(restored.segmentation, restore([member]).segmentation)
-    assert restored.probabilities[:, 0].max() == 0  # outside of the crop
 
 
 def test_a_cascade_sees_painted_regions():
@@ -224,3 +231,83 @@ def test_a_segmentation_survives_the_way_there_and_back(axis_order, block, spaci
     logits = np.stack([prepared.segmentation == label for label in range(4)]).astype(np.float32)
     restored = restore([Member(logits, prepared.placement, Resampling())], slab_bytes=10_000)
     np.testing.assert_array_equal(restored.segmentation, segmentation)
+
+
+def make_smooth(n_labels: int = 12, seed: int = 0, shape=(20, 21, 30), scale: float = 20.0) -> Member:
+    """Organs of some voxels and clear edges: in most pieces only few labels are left over."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=(n_labels, 4, 4, 5)).astype(np.float32) * scale
+    placement = PLACEMENT.model_copy(update={"network_shape": shape})
+    return Member(np.stack([resample(label, shape, 3) for label in coarse]), placement, Resampling())
+
+
+def measure_densely(mean: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Entropy (crop) and the sums (3, K) of probabilities of labels, in float64."""
+    entropy = -(mean * np.log(np.maximum(mean, 1e-300))).sum(axis=0) / np.log(len(mean))
+    given = np.stack([chosen == label for label in range(len(mean))])
+    return entropy, np.stack([values.sum(axis=(1, 2, 3)) for values in (given, mean * given, mean)])
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("scale", [1.0, 20.0, 500.0])
+def test_labels_that_cannot_win_are_left_out_without_a_trace(n_members, scale):
+    members = [make_smooth(seed=seed, scale=scale) for seed in range(n_members)]
+    dense = np.mean([softmax(resample_densely(member)) for member in members], axis=0)
+    restored = restore(members, entropy=True, softness=True)
+    chosen = view_crop(restored.segmentation, PLACEMENT)
+    chance = np.take_along_axis(dense, chosen[None].astype(int), axis=0)[0]
+    assert (dense.max(axis=0) - chance).max() < 1e-6  # float32 knows no difference where two members are both certain
+    entropy, sums = measure_densely(dense, chosen)
+    assert n_members == 2 or (chosen == dense.argmax(axis=0)).all()
+    np.testing.assert_allclose(restored.entropy / 255, put_back(entropy), atol=1 / 500)
+    measured = [restored.softness.n_predicted, restored.softness.inside, restored.softness.total]
+    np.testing.assert_allclose(measured, sums, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("orders", [(0, 0), (1, 1), (3, 0), (3, 1)])
+@pytest.mark.parametrize("separate_axis", [None, 1])
+def test_every_order_equals_the_dense_argmax(orders, separate_axis):
+    """A spline of order 3 overshoots: a label may win that is nowhere the largest on the network grid."""
+    member = make_smooth(scale=3.0)
+    placement = member.placement.model_copy(update={"separate_axis": separate_axis})
+    resampling = Resampling(logits_order=orders[0], separate_order=orders[1])
+    member = replace(member, placement=placement, resampling=resampling)
+    maps = member.compute_matrices()
+    dense = np.stack([np.einsum("ai,bj,ck,ijk", *maps, label, optimize=True) for label in member.logits])
+    np.testing.assert_array_equal(restore([member]).segmentation, put_back(dense.argmax(axis=0)))
+
+
+def test_a_label_that_is_nowhere_the_largest_may_win_between():
+    logits = np.zeros((3, 2, 2, 2), dtype=np.float32)
+    logits[0, :, :, 0], logits[2, :, :, 1], logits[1] = 10, 10, 6
+    placement = Placement(original_shape=(2, 2, 9), box=((0, 2), (0, 2), (0, 9)), axis_order=(0, 1, 2),
+                          network_shape=(2, 2, 2))  # fmt: skip
+    segmentation = restore([Member(logits, placement, Resampling())]).segmentation
+    assert segmentation[0, 0].tolist() == [0, 0, 0, 0, 1, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("slab_bytes", [1, 2**28])
+def test_softness_and_entropy_of_regions(slab_bytes):
+    members = [make_regional(1), make_regional(2, (9, 30, 20))]
+    mean = np.mean([1 / (1 + np.exp(-resample_densely(member).astype(np.float64))) for member in members], axis=0)
+    painted = paint_densely(mean > 0.5)
+    restored = restore(members, entropy=True, softness=True, slab_bytes=slab_bytes)
+    binary = -(mean * np.log2(mean) + (1 - mean) * np.log2(1 - mean))
+    np.testing.assert_allclose(restored.entropy / 255, put_back(binary.max(axis=0)), atol=1 / 500)
+    given = [np.isin(painted, region.labels) for region in NESTED]
+    assert restored.softness.n_predicted.tolist() == [mask.sum() for mask in given]
+    np.testing.assert_allclose(restored.softness.inside, [mean[k][given[k]].sum() for k in range(3)], rtol=1e-5)
+    np.testing.assert_allclose(restored.softness.total, mean.sum(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_memory_is_bounded_however_many_labels_there_are(tmp_path):
+    """Traced allocations of numpy beside logits in a file and the result."""
+    logits = make_zeros((60, 20, 40, 40), folder=tmp_path)
+    logits[...] = np.random.default_rng(0).normal(size=logits.shape)
+    placement = Placement(original_shape=(60, 80, 80), box=((0, 60), (0, 80), (0, 80)), axis_order=(0, 1, 2),
+                          network_shape=(20, 40, 40))  # fmt: skip
+    tracemalloc.start()
+    segmentation = restore([Member(logits, placement, Resampling())], slab_bytes=2**22).segmentation
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < segmentation.nbytes + 2**22

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import itertools
-import math
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import conv2d, conv3d
 
-from autoseg.errors import NumericalError
-from autoseg.prediction.sliding_window import compute_importance, compute_window_starts, pad_to_patch, predict_logits
+from autoseg.errors import NumericalError, UsageError
+from autoseg.prediction.options import PredictionOptions
+from autoseg.prediction.sliding_window import Logits, predict_logits
 
-N_LABELS, N_CHANNELS = 3, 2
+N_LABELS, N_CHANNELS, PATCH = 3, 2, (6, 10, 12)
 
 
-class Conv:
-    """A network whose output depends on the window's border and on the side it is seen from."""
+class Network:
+    """Depends on the window's border, on the place in it, and on the side it is seen from; counts what it sees."""
 
-    def __init__(self, n_axes: int, seed: int = 0) -> None:
+    def __init__(self, n_axes: int = 3, seed: int = 0, n_channels: int = N_CHANNELS) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.weight = torch.randn(N_LABELS, N_CHANNELS, *(3,) * n_axes, generator=generator, dtype=torch.float64)
-        self.n_windows = 0
+        self.weight = torch.randn(N_LABELS, n_channels, *(3,) * n_axes, generator=generator, dtype=torch.float64)
+        self.n_windows, self.batches = 0, []
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
         self.n_windows += len(batch)
+        self.batches.append(len(batch))
         convolve = conv3d if self.weight.ndim == 5 else conv2d
-        return convolve(batch, self.weight.to(batch.dtype), padding=1)
+        place = sum(0.02 * (axis + 1) * index.to(batch.dtype) for axis, index in enumerate(indices(batch)))
+        return torch.tanh(convolve(batch, self.weight.to(batch.dtype), padding=1)) * (1 + place) + place
+
+
+def indices(batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return torch.meshgrid(*(torch.arange(n) for n in batch.shape[2:]), indexing="ij")
 
 
 def make_image(*shape: int) -> np.ndarray:
@@ -43,20 +48,22 @@ def naive_starts(size: int, patch: int, step: float) -> list[int]:
     return [round((size - patch) * i / max(1, n - 1)) for i in range(n)]
 
 
-def naive_logits(networks, image, patch, step=0.5, axes=()) -> np.ndarray:
+def naive_logits(networks, image, patch=PATCH, step=0.5, axes=(), previous=None) -> np.ndarray:
     """Everything in float64, one window, one network, one mirroring at a time."""
+    if previous is not None:
+        image = np.concatenate([image, [previous == label for label in range(1, N_LABELS)]])
     patch3 = (1,) * (3 - len(patch)) + tuple(patch)
     missing = [max(0, n - size) for n, size in zip(patch3, image.shape[1:], strict=True)]
     padded = np.pad(image.astype(np.float64), [(0, 0)] + [(n // 2, n - n // 2) for n in missing])
     distances = [((np.arange(n) - n // 2) / (n / 8)) ** 2 for n in patch3]
     z, y, x = distances
-    importance = np.maximum(np.exp(-0.5 * (z[:, None, None] + y[:, None] + x)), 2.0**-23)
+    importance = np.maximum(np.exp(-0.5 * (z[:, None, None] + y[:, None] + x)), 1e-12)
     total, weight = np.zeros((N_LABELS, *padded.shape[1:])), np.zeros(padded.shape[1:])
     ranges = [naive_starts(size, n, step) for size, n in zip(padded.shape[1:], patch3, strict=True)]
     mirrorings = [m for n in range(len(axes) + 1) for m in itertools.combinations(axes, n)]
     for start in itertools.product(*ranges):
         box = tuple(slice(a, a + n) for a, n in zip(start, patch3, strict=True))
-        window = torch.from_numpy(padded[(slice(None), *box)]).reshape(1, N_CHANNELS, *patch)
+        window = torch.from_numpy(padded[(slice(None), *box)]).reshape(1, len(image), *patch)
         for network, mirroring in itertools.product(networks, mirrorings):
             flipped = [2 + axis for axis in mirroring]
             logits = network(window.flip(flipped)).flip(flipped).numpy().reshape(N_LABELS, *patch3)
@@ -66,65 +73,114 @@ def naive_logits(networks, image, patch, step=0.5, axes=()) -> np.ndarray:
     return (total / weight)[(slice(None), *inside)]
 
 
-@pytest.mark.parametrize("shape", [(4, 7, 3), (6, 10, 12), (7, 11, 13), (5, 23, 12), (9, 31, 40)])
-@pytest.mark.parametrize("axes", [(), (1, 2)])
-def test_equals_the_naive_loop(shape, axes):
-    networks, image, patch = [Conv(3, 1), Conv(3, 2)], make_image(*shape), (6, 10, 12)
-    logits = predict_logits(networks, image, patch_size=patch, n_outputs=N_LABELS, mirroring_axes=axes)
-    assert logits.dtype == np.float32
-    assert logits.shape == (N_LABELS, *shape)
-    np.testing.assert_allclose(logits, naive_logits(networks, image, patch, axes=axes), atol=1e-5)
+def predict(networks, image, axes=(), mirroring="all", step=0.5, **options) -> Logits:
+    said = PredictionOptions(step=step, mirroring=mirroring)
+    settings = {"patch_size": PATCH, "n_outputs": N_LABELS, "mirroring_axes": axes, "options": said}
+    return predict_logits(networks, image, **(settings | options))
+
+
+@pytest.mark.parametrize("shape", [(4, 7, 3), (6, 10, 12), (7, 11, 13), (5, 23, 12), (9, 16, 19)])
+@pytest.mark.parametrize(("axes", "step"), [((), 0.5), ((1, 2), 0.7), ((0, 1, 2), 0.5)])
+def test_equals_the_naive_loop(shape, axes, step):
+    networks, image = [Network(seed=1), Network(seed=2)], make_image(*shape)
+    values = predict(networks, image, axes, step=step).values
+    assert values.dtype == np.float32
+    assert values.shape == (N_LABELS, *shape)
+    np.testing.assert_allclose(values, naive_logits(networks, image, step=step, axes=axes), atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 3), (3, 10, 12), (1, 11, 33)])
-def test_a_2d_network_sees_every_slice(shape):
-    network, image, patch = Conv(2), make_image(*shape), (10, 12)
-    logits = predict_logits([network], image, patch_size=patch, n_outputs=N_LABELS, mirroring_axes=(0,))
-    np.testing.assert_allclose(logits, naive_logits([network], image, patch, axes=(0,)), atol=1e-5)
+@pytest.mark.parametrize("axes", [(), (0,), (0, 1)])
+def test_a_2d_network_sees_every_slice(shape, axes):
+    network, image = Network(2), make_image(*shape)
+    values = predict([network], image, axes, patch_size=(10, 12)).values
+    np.testing.assert_allclose(values, naive_logits([network], image, (10, 12), axes=axes), atol=1e-5)
 
 
-@pytest.mark.parametrize("windows_per_batch", [1, 4, 1000])
-def test_batches_of_windows_do_not_change_the_answer(windows_per_batch):
-    image, options = make_image(9, 21, 25), {"patch_size": (6, 10, 12), "n_outputs": N_LABELS, "step": 0.3}
-    alone = naive_logits([Conv(3)], image, (6, 10, 12), step=0.3)
-    batched = predict_logits([Conv(3)], image, windows_per_batch=windows_per_batch, **options)
-    np.testing.assert_allclose(batched, alone, atol=1e-5)
+@pytest.mark.parametrize("patch", [PATCH, (10, 12)])
+@pytest.mark.parametrize("shape", [(5, 7, 3), (7, 23, 30)])
+def test_a_previous_segmentation_is_seen_as_channels_and_mirrored_with_the_image(patch, shape):
+    image, previous = make_image(*shape), np.random.default_rng(1).integers(0, N_LABELS, shape)
+    network = Network(len(patch), n_channels=N_CHANNELS + N_LABELS - 1)
+    values = predict([network], image, (0, 1), patch_size=patch, previous=previous).values
+    expected = naive_logits([network], image, patch, axes=(0, 1), previous=previous)
+    np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("size", "patch", "step"), [(10, 10, 0.5), (11, 10, 0.5), (64, 16, 0.5), (100, 32, 0.25)])
-def test_windows_cover_the_axis_in_even_steps(size, patch, step):
-    (starts,) = compute_window_starts((size,), (patch,), step)
-    assert starts[0] == 0
-    assert starts[-1] == size - patch
-    assert list(starts) == naive_starts(size, patch, step)
-    assert len(starts) == math.ceil((size - patch) / (patch * step)) + 1
+def test_the_labels_of_a_previous_segmentation_may_be_more_than_the_outputs():
+    image, previous = make_image(5, 23, 30), np.random.default_rng(1).integers(0, 5, (5, 23, 30))
+    joined = np.concatenate([image, np.stack([previous == label for label in (1, 2, 3, 4)]).astype(np.float32)])
+    network = Network(n_channels=N_CHANNELS + 4)
+    values = predict([network], image, previous=previous, n_labels=5).values
+    np.testing.assert_array_equal(values, predict([network], joined).values)
 
 
-def test_importance_is_one_in_the_middle_and_never_vanishes():
-    importance = compute_importance((24, 16, 8))
-    assert importance.argmax() == np.ravel_multi_index((12, 8, 4), importance.shape)
-    assert importance.max() == 1
-    assert importance.min() == np.float32(2.0**-23)
-    np.testing.assert_allclose(importance[15, 8, 4], math.exp(-0.5), rtol=1e-6)
+@pytest.mark.parametrize("windows_per_batch", [1, 3, 1000])
+@pytest.mark.parametrize("axes", [(), (0, 2)])
+def test_batches_of_windows_and_mirror_images_do_not_change_the_answer(windows_per_batch, axes):
+    image, network = make_image(9, 21, 25), Network()
+    values = predict([network], image, axes, step=0.3, windows_per_batch=windows_per_batch).values
+    assert max(network.batches) <= windows_per_batch
+    np.testing.assert_allclose(values, naive_logits([Network()], image, step=0.3, axes=axes), atol=1e-5)
 
 
-def test_a_small_image_lies_in_the_middle_of_its_padding():
-    padded, inside = pad_to_patch(np.ones((1, 3, 4, 9), dtype=np.float32), (6, 4, 8))
-    assert padded.shape == (1, 6, 4, 9)
-    assert inside == (slice(1, 4), slice(0, 4), slice(0, 9))
-    assert padded.sum() == padded[(slice(None), *inside)].sum()
+def test_mirror_images_of_one_window_share_a_batch():
+    network = Network()
+    predict([network], make_image(*PATCH), (0, 1, 2), windows_per_batch=4)
+    assert network.batches == [4, 4]
+
+
+@pytest.mark.parametrize("shape", [(4, 7, 3), (9, 31, 40)])
+def test_sums_are_equal_wherever_they_live(shape, tmp_path):
+    networks, image = [Network(seed=1), Network(seed=2)], make_image(*shape)
+    on_device = predict(networks, image, (0,)).values
+    for options in ({"sums": "memory"}, {"sums": "file", "folder": tmp_path}):
+        values = predict(networks, image, (0,), **options).values
+        np.testing.assert_array_equal(values, on_device)
+        assert isinstance(values, np.memmap) == (options["sums"] == "file")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_sums_in_a_file_need_a_folder():
+    with pytest.raises(UsageError, match="no folder is named"):
+        predict([Network()], make_image(*PATCH), sums="file")
+
+
+def test_an_image_of_constant_windows_is_seen_once_per_value():
+    image = np.full((N_CHANNELS, 6, 10, 60), -0.25, dtype=np.float32)
+    image[:, ..., 30:] = 0.5
+    network = Network()
+    result = predict([network], image, (0, 2))
+    starts = [0, 6, 12, 18, 24, 30, 36, 42, 48]
+    n_varied = sum(start < 30 < start + 12 for start in starts)
+    assert (result.n_windows, result.n_skipped) == (len(starts), len(starts) - n_varied - 2)
+    assert result.n_passes == network.n_windows == 4 * (n_varied + 2)
+    np.testing.assert_allclose(result.values, naive_logits([network], image, axes=(0, 2)), atol=1e-5)
+
+
+def test_windows_with_one_image_but_several_labels_of_the_pass_before_differ():
+    image, previous = np.zeros((N_CHANNELS, 6, 10, 48), dtype=np.float32), np.zeros((6, 10, 48), dtype=np.int16)
+    previous[..., 24:] = 1
+    network = Network(n_channels=N_CHANNELS + N_LABELS - 1)
+    result = predict([network], image, previous=previous)
+    assert result.n_skipped == 7 - 1 - 2  # one window sees both labels
+    np.testing.assert_allclose(result.values, naive_logits([network], image, previous=previous), atol=1e-5)
+
+
+@pytest.mark.parametrize(("value", "n_skipped"), [(0.0, 2), (1.0, 0)])
+def test_padding_counts_as_zero_where_windows_are_compared(value, n_skipped):
+    """Thinner than the patch by one voxel, so that all windows hold padding."""
+    image = np.full((N_CHANNELS, 5, 10, 24), value, dtype=np.float32)
+    network = Network()
+    result = predict([network], image)
+    assert result.n_skipped == n_skipped
+    np.testing.assert_allclose(result.values, naive_logits([network], image), atol=1e-5)
 
 
 def test_progress_ends_with_all_windows():
-    network, steps = Conv(3), []
-    predict_logits(
-        [network],
-        make_image(6, 20, 12),
-        patch_size=(6, 10, 12),
-        n_outputs=N_LABELS,
-        windows_per_batch=2,
-        on_progress=lambda *step: steps.append(step),
-    )
+    network, steps = Network(), []
+    image = make_image(6, 20, 12)
+    predict([network], image, windows_per_batch=2, on_progress=lambda *step: steps.append(step))
     assert steps == [(2, 3), (3, 3)]
     assert network.n_windows == 3
 
@@ -136,27 +192,38 @@ def test_output_that_is_not_finite_names_the_window():
     image = make_image(6, 20, 12)
     image[0, 0, 19, 0] = 7
     with pytest.raises(NumericalError, match=r"window at \(0, 10, 0\) is not finite"):
-        predict_logits([spoil], image, patch_size=(6, 10, 12), n_outputs=1)
+        predict([spoil], image, n_outputs=1)
 
 
-@pytest.mark.parametrize("patch", [(6, 10, 12), (10, 12)])
-def test_a_previous_segmentation_is_seen_as_channels_and_mirrored_with_the_image(patch):
-    image, previous = make_image(5, 23, 30), np.random.default_rng(1).integers(0, N_LABELS, (5, 23, 30))
-    channels = [previous == label for label in range(1, N_LABELS)]
-    joined = np.concatenate([image, np.stack(channels).astype(np.float32)])
-    convolve = conv3d if len(patch) == 3 else conv2d
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(N_LABELS, N_CHANNELS + N_LABELS - 1, *(3,) * len(patch), generator=generator)
-    options = {"patch_size": patch, "n_outputs": N_LABELS, "mirroring_axes": (0, 1)}
-    network = partial(convolve, weight=weight, padding=1)
-    expected = predict_logits([network], joined, **options)
-    np.testing.assert_array_equal(predict_logits([network], image, previous=previous, **options), expected)
+def test_adaptive_mirroring_leaves_what_is_certain_alone():
+    def certain(batch: torch.Tensor) -> torch.Tensor:
+        return torch.stack([batch[:, 0], 100 * batch[:, 0].sign()], dim=1)
+
+    image = make_image(9, 31, 40)
+    result = predict([certain], image, (0, 1, 2), "adaptive", n_outputs=2)
+    assert result.n_passes == result.n_windows
+    np.testing.assert_array_equal(result.values, predict([certain], image, mirroring="none", n_outputs=2).values)
 
 
-def test_the_labels_of_a_previous_segmentation_may_be_more_than_the_outputs():
-    image, previous = make_image(5, 23, 30), np.random.default_rng(1).integers(0, 5, (5, 23, 30))
-    joined = np.concatenate([image, np.stack([previous == label for label in (1, 2, 3, 4)]).astype(np.float32)])
-    weight = torch.randn(2, N_CHANNELS + 4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
-    network, options = partial(conv3d, weight=weight, padding=1), {"patch_size": (6, 10, 12), "n_outputs": 2}
-    logits = predict_logits([network], image, previous=previous, n_labels=5, **options)
-    np.testing.assert_array_equal(logits, predict_logits([network], joined, **options))
+def test_adaptive_mirroring_sees_all_where_nothing_settles():
+    """Each voxel of noise is decided anew by each mirror image: the average of all is what stands."""
+    networks, image = [Network(seed=1), Network(seed=2)], make_image(9, 11, 12)
+    every = predict(networks, image, (1, 2), "all")
+    adaptive = predict(networks, image, (1, 2), "adaptive", windows_per_batch=3)
+    assert adaptive.n_passes == every.n_passes == 4 * every.n_windows
+    np.testing.assert_allclose(adaptive.values, every.values, atol=1e-5)
+
+
+@pytest.mark.parametrize("mirroring", ["all", "adaptive"])
+def test_agreement_is_that_of_each_network_alone(mirroring):
+    networks, image = [Network(seed=1), Network(seed=2), Network(seed=1)], make_image(*PATCH)
+    result = predict(networks, image, (0, 2), mirroring, count_agreement=True)
+    alone = [predict([network], image, (0, 2)).values.argmax(0) for network in networks]
+    weights = result.agreement.sizes.sum(axis=1)
+    assert result.agreement.n_members == 3
+    np.testing.assert_allclose(weights, weights[0])
+    np.testing.assert_allclose(result.agreement.intersections[1], result.agreement.sizes[0])  # networks 0 and 2
+    distance = [((np.arange(n) - n // 2) / (n / 8)) ** 2 for n in PATCH]
+    importance = np.exp(-0.5 * (distance[0][:, None, None] + distance[1][:, None] + distance[2]))
+    for label in range(N_LABELS):
+        assert result.agreement.sizes[1, label] == pytest.approx(importance[alone[1] == label].sum(), rel=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -36,6 +38,46 @@ def test_equals_the_n_dimensional_spline(shape, new_shape, order):
     assert np.abs(resampled - expected).max() <= 1e-4 * max(np.ptp(volume), 1e-6)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(*[st.integers(1, 50)] * 3), st.tuples(*[st.floats(0.3, 4.0)] * 3), st.integers(0, 3), st.integers(0, 2)
+)
+def test_equals_the_spline_over_factors_with_a_flat_axis(shape, factors, order, flat):
+    volume = make_volume(tuple(1 if axis == flat else length for axis, length in enumerate(shape)))
+    new_shape = tuple(max(1, round(n * factor)) for n, factor in zip(volume.shape, factors, strict=True))
+    expected = zoom_all_axes(volume, new_shape, order)
+    assert np.abs(resample(volume, new_shape, order) - expected).max() <= 1e-4 * max(np.ptp(volume), 1e-6)
+
+
+@pytest.mark.parametrize("order", range(4))
+@pytest.mark.parametrize(
+    ("shape", "new_shape"),
+    [((1, 1, 1), (5, 7, 9)), ((5, 7, 9), (1, 1, 1)), ((1, 30, 1), (4, 1, 3)), ((6, 1, 8), (1, 12, 1))],
+)
+def test_equals_the_spline_from_and_to_axes_of_one_voxel(shape, new_shape, order):
+    volume = make_volume(shape)
+    expected = zoom_all_axes(volume, new_shape, order)
+    np.testing.assert_allclose(resample(volume, new_shape, order), expected, atol=1e-4 * max(np.ptp(volume), 1e-6))
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_hounsfield_units_with_an_offset_of_100_000_stay_within_a_ten_thousandth(order):
+    volume = make_volume((9, 40, 30)) * 500 + 100_000
+    expected = zoom_all_axes(volume, (14, 31, 52), order)
+    assert np.abs(resample(volume, (14, 31, 52), order) - expected).max() <= 1e-4 * np.ptp(volume)
+
+
+@pytest.mark.parametrize("new_shape", [(60, 160, 150), (24, 60, 70), (60, 70, 150)])
+def test_no_more_than_three_copies_are_held(new_shape):
+    volume = make_volume((40, 100, 110))
+    resample(volume, new_shape, 3)  # the matrices are kept
+    tracemalloc.start()
+    resample(volume, new_shape, 3)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes + volume.nbytes <= 3 * 4 * max(np.prod(new_shape), volume.size)
+
+
 @pytest.mark.parametrize(("shape", "new_shape"), [((5, 150, 90), (7, 96, 201)), ((70, 1, 64), (131, 4, 64))])
 def test_equals_the_spline_over_several_blocks_of_rows(shape, new_shape):
     volume = make_volume(shape)
@@ -65,6 +107,15 @@ def test_the_separate_axis_takes_the_nearest_slice():
     planes = [zoom_all_axes(plane[None], (1, 12, 7), 3)[0] for plane in volume]
     np.testing.assert_allclose(resampled, np.stack(planes)[nearest], atol=0.15)
     np.testing.assert_allclose(resampled[0], resampled[1], atol=1e-6)
+
+
+def test_with_a_separate_axis_each_slice_keeps_its_own_range():
+    volume = np.random.default_rng(4).normal(size=(5, 9, 12)).astype(np.float32) + 100 * np.arange(5)[:, None, None]
+    result = resample(volume, (9, 17, 20), 3, separate_axis=0)
+    for row, source in zip(result, (0, 0, 1, 1, 2, 3, 3, 4, 4), strict=True):
+        spline = ndimage.zoom(volume[source], (17 / 9, 20 / 12), order=3, mode="nearest", grid_mode=True)
+        expected = np.clip(spline, volume[source].min(), volume[source].max())
+        assert np.abs(row - expected).max() < 1e-4
 
 
 def test_an_equal_shape_gives_an_independent_copy():
@@ -116,6 +167,26 @@ def test_labels_equal_one_hot_and_argmax(shape, new_shape, n_labels, separate_ax
     orders = tuple(0 if axis == separate_axis else order for axis in range(3))
     assert resampled.dtype == np.int16
     np.testing.assert_array_equal(resampled, vote_one_hot(segmentation, new_shape, orders))
+
+
+@pytest.mark.parametrize("new_shape", [(23, 20, 9), (5, 14, 22), (13, 9, 30)])
+def test_labels_found_slab_by_slab_are_those_of_the_whole(monkeypatch, new_shape):
+    segmentation = make_labels((13, 16, 18), 5)
+    whole = resample_labels(segmentation, new_shape)
+    monkeypatch.setattr("autoseg.preprocessing.resampling.SLAB_VOXELS", 400)
+    np.testing.assert_array_equal(resample_labels(segmentation, new_shape), whole)
+    np.testing.assert_array_equal(whole, vote_one_hot(segmentation, new_shape, (1, 1, 1)))
+
+
+def test_memory_of_labels_grows_with_neither_the_volume_nor_their_number(monkeypatch):
+    monkeypatch.setattr("autoseg.preprocessing.resampling.SLAB_VOXELS", 1 << 14)
+    segmentation, new_shape = make_labels((40, 60, 60), 30), (80, 90, 70)
+    resample_labels(segmentation, new_shape)
+    tracemalloc.start()
+    resample_labels(segmentation, new_shape)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 2 * 2 * np.prod(new_shape)  # the result, and as much again
 
 
 def test_equal_weights_go_to_the_smaller_label():

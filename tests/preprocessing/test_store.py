@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from autoseg.data.labels import IGNORED
 from autoseg.errors import DatasetError, WorkspaceError
@@ -78,6 +80,51 @@ def test_locations_of_a_large_label_are_a_uniform_draw():
     np.testing.assert_allclose(drawn[:, 1:].mean(axis=0), [5.5, 9.5, 14.5], atol=1)
     np.testing.assert_array_equal(drawn, sample_locations(segmentation, seed=5, limit=1000))
     assert not np.array_equal(drawn, sample_locations(segmentation, seed=6, limit=1000))
+
+
+def draw_by_brute_force(segmentation: np.ndarray, seed: int, limit: int) -> np.ndarray:
+    """All of a label's voxels at once, of which ranks are chosen."""
+    generator, drawn = np.random.default_rng(seed), []
+    for label in range(1, int(segmentation.max()) + 1):
+        where = np.argwhere(segmentation == label)
+        if len(where) > limit:
+            where = where[np.sort(generator.choice(len(where), size=limit, replace=False, shuffle=False))]
+        drawn.append(np.insert(where, 0, label, axis=1))
+    return np.concatenate(drawn)
+
+
+@pytest.mark.parametrize("slab_voxels", [1, 300, 1 << 20])
+def test_locations_found_slab_by_slab_are_those_of_brute_force(monkeypatch, slab_voxels):
+    monkeypatch.setattr("autoseg.preprocessing.resampling.SLAB_VOXELS", slab_voxels)
+    segmentation = np.random.default_rng(3).integers(0, 5, size=(11, 7, 13)).astype(np.int8)
+    segmentation[:4] = 0
+    drawn = sample_locations(segmentation, seed=8, limit=30)
+    np.testing.assert_array_equal(drawn, draw_by_brute_force(segmentation, 8, 30))
+    assert drawn.dtype == np.int32
+
+
+def test_every_voxel_of_a_label_is_drawn_equally_often():
+    """Counts of 800 draws of 10 out of 60: chi-square has the mean of the free counts, corrected for no replacement."""
+    segmentation = np.zeros((5, 6, 4), dtype=np.int16)
+    segmentation[:, 2:5] = 1
+    counts = np.zeros(segmentation.shape)
+    for seed in range(800):
+        counts[tuple(sample_locations(segmentation, seed=seed, limit=10)[:, 1:].T)] += 1
+    expected = 800 * 10 / 60
+    statistic = ((counts[:, 2:5] - expected) ** 2 / expected).sum() / (1 - 10 / 60) * 59 / 60
+    assert counts.sum() == 8000
+    assert stats.chi2.ppf(0.001, df=59) < statistic < stats.chi2.ppf(0.999, df=59)
+
+
+def test_locations_of_a_large_label_are_drawn_in_little_memory():
+    segmentation = np.ones((64, 256, 256), dtype=np.int8)
+    sample_locations(segmentation[:2], seed=0)
+    tracemalloc.start()
+    drawn = sample_locations(segmentation, seed=0)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(drawn) == 10_000
+    assert peak_bytes < 4 * segmentation.size  # its coordinates would take 24 bytes per voxel, their ranks 8
 
 
 def test_a_case_without_foreground_has_no_locations(tmp_path):

@@ -21,7 +21,14 @@ KNOWN_BY_CASE = (
     *("mri", "mr", "t1", "t1w", "t1c", "t1gd", "t1ce", "t2", "t2w", "flair", "adc", "dwi", "swi", "pd", "cinemri"),
     *("pet", "spect", "us", "ultrasound", "em", "fluorescence", "microscopy", "grey", "gray", "image"),
 )
-MASKED_SCHEMES = ("zscore",)  # the schemes that can leave everything outside the mask at zero
+MASKED_SCHEMES = (  # the schemes for which surrounding nothing would be part of what they measure
+    "zscore",
+    "percentile_clip",
+    "robust",
+    "histogram_equalization",
+    "clahe",
+)
+DATASET_SCHEMES = ("ct", "dataset_percentile_clip")  # the schemes that need the dataset's intensities
 RGB_MAX = 255  # what the scheme rgb divides by
 AIR_HU, BONE_HU = -900, 1000  # an image that reaches below the one and above the other looks like CT
 CROPPED_AWAY = 0.75  # median share of an image that cropping keeps, below which statistics are taken inside; borrowed
@@ -92,9 +99,9 @@ def decide_intensities(
     *, scheme: str, intensities: Intensities | None, typical_range: Range | None
 ) -> Decision[Intensities | None]:
     """The dataset's statistics, for the scheme that uses them, or that a person may set by hand."""
-    if scheme == "ct" and intensities is None:
+    if scheme in DATASET_SCHEMES and intensities is None:
         return ruled(None, "WARNING: the fingerprint holds none; measure the dataset before preprocessing needs them")
-    if scheme == "ct":
+    if scheme in DATASET_SCHEMES:
         return ruled(intensities, "foreground of all training cases, each weighing the same")
     if scheme == "zscore" and intensities is not None and _looks_like_ct(typical_range):
         return ruled(intensities, "zscore needs none; they are here in case the scheme is set to ct by hand")

@@ -59,7 +59,14 @@ def test_ct_without_foreground_has_no_statistics_to_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "share", "inside"), [("zscore", 0.74, True), ("zscore", 0.75, False), ("ct", 0.3, False)]
+    ("scheme", "share", "inside"),
+    [
+        ("zscore", 0.74, True),
+        ("zscore", 0.75, False),
+        ("ct", 0.3, False),
+        ("robust", 0.3, True),
+        ("rescale", 0.3, False),
+    ],
 )
 def test_statistics_are_taken_inside_where_much_was_cropped_away(scheme: str, share: float, inside: bool) -> None:
     assert decide_inside_mask(scheme=scheme, median_share_after_cropping=share).value is inside
@@ -67,7 +74,10 @@ def test_statistics_are_taken_inside_where_much_was_cropped_away(scheme: str, sh
 
 @pytest.mark.parametrize(
     ("scheme", "typical_range", "is_carried"),
-    [("ct", None, True), ("zscore", (0.0, 900.0), False), ("zscore", (-1024.0, 2800.0), True)],
+    [
+        *(("ct", None, True), ("dataset_percentile_clip", None, True), ("percentile_clip", None, False)),
+        *(("zscore", (0.0, 900.0), False), ("zscore", (-1024.0, 2800.0), True)),
+    ],
 )
 def test_what_is_or_may_become_ct_carries_the_datasets_statistics(
     scheme: str, typical_range: tuple[float, float] | None, is_carried: bool

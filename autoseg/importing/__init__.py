@@ -1,0 +1,1 @@
+"""From models that another program trained to a plan and weights of autoseg's."""

@@ -1,0 +1,1 @@
+"""How does a trained model travel as one file that its receiver can check, and that names no patient?"""
