@@ -34,8 +34,8 @@ _HOMES = {
     "train_folds": "autoseg.pipeline.training",
     "ensure_selection": "autoseg.pipeline.selecting",
     "load_model": "autoseg.pipeline.model",
-    "predict_images": "autoseg.pipeline.predicting",
-    "Predictor": "autoseg.pipeline.predictor",
+    "predict_images": "autoseg.pipeline.prediction.predicting",
+    "Predictor": "autoseg.pipeline.prediction.array_predictor",
     "evaluate_folders": "autoseg.evaluation.evaluating",
     "compare_methods": "autoseg.pipeline.benchmarking",
 }

@@ -6,7 +6,7 @@
 
 The same smooth random logits (from a seed; `--organ` voxels from one random value to the next) for both; each run is a
 fresh process, which loads them, then measures: seconds, and the peak of its resident set minus what it was before, the
-resulting segmentation included. autoseg: `prediction.restoring.restore`, plain and with entropy and softness; nnU-Net:
+resulting segmentation included. autoseg: `restore`, plain and with entropy and softness; nnU-Net:
 `convert_predicted_logits_to_segmentation_with_correct_shape` with the functions of its default plans (order 1). Rounds
 alternate. The segmentations are compared voxel for voxel. Where nnU-Net's way needs more memory than is free, it is not
 run, and nothing is made up in its place. Prints a table and appends it to results/exporting.csv.
@@ -70,7 +70,7 @@ def export_with_autoseg(original: Shape, *, confidence: bool) -> Callable[[np.nd
     import torch
 
     from autoseg.planning.choices import Resampling
-    from autoseg.prediction.restoring import Member, restore
+    from autoseg.prediction.restoring.restore import Member, restore
     from autoseg.preprocessing.preprocess import Placement
 
     def work(logits: np.ndarray) -> np.ndarray:

@@ -207,8 +207,8 @@ def predict(trial: Trial, device: Any) -> None:
     import numpy as np
 
     from autoseg.planning.choices import Resampling
-    from autoseg.prediction.restoring import Member, restore
-    from autoseg.prediction.sliding_window import predict_logits
+    from autoseg.prediction.restoring.restore import Member, restore
+    from autoseg.prediction.windows.sliding_window import predict_logits
     from autoseg.preprocessing.preprocess import Placement
 
     assert trial.grid is not None

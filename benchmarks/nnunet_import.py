@@ -32,7 +32,7 @@ import numpy as np
 from autoseg.data.image_io import read_image, read_segmentation
 from autoseg.pipeline.importing import import_nnunet
 from autoseg.pipeline.model import Model, load_model
-from autoseg.pipeline.predicting import predict_images
+from autoseg.pipeline.prediction.predicting import predict_images
 from autoseg.preprocessing.preprocess import align, prepare
 
 RESULTS = Path(__file__).parent / "results" / "nnunet_import.csv"

@@ -38,8 +38,8 @@ HOMES = {
     "matplotlib": ["drawing/"],
     "tensorboardX": ["tracking/event_files.py"],
     "mlflow": ["tracking/mlflow_runs.py"],
-    "onnx": ["pipeline/onnx_export.py"],
-    "onnxruntime": ["pipeline/onnx_export.py"],
+    "onnx": ["pipeline/sharing/onnx_export.py"],
+    "onnxruntime": ["pipeline/sharing/onnx_export.py"],
     "typer": ["cli.py", "cli/"],
     "rich": ["cli.py", "cli/"],
 }

@@ -15,7 +15,7 @@ from autoseg.errors import UsageError
 
 if TYPE_CHECKING:
     from autoseg.data.splits import Fold
-    from autoseg.pipeline.manifest import Predicted
+    from autoseg.pipeline.prediction.manifest import Predicted
     from autoseg.prediction.options import PredictionOptions
 
 MOST_COLUMNS = 6  # labels that a table lists; confidence.csv has them all
@@ -124,7 +124,7 @@ def predict_ensemble(
     memory_bytes = parse_bytes(memory)
     choose_waiting()
     from autoseg.pipeline.model import load_model
-    from autoseg.pipeline.predicting import predict_images
+    from autoseg.pipeline.prediction.predicting import predict_images
 
     reporter = TerminalReporter()
     loaded = load_model(

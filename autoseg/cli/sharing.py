@@ -75,8 +75,8 @@ def export(
 ) -> None:
     """Write the selected ensemble as one file to share, with a card; no image, path or case id goes along."""
     from autoseg.pipeline.preparing import parse_folds
-    from autoseg.pipeline.sharing import Words, export_model
-    from autoseg.pipeline.trained import find_trained
+    from autoseg.pipeline.sharing.exporting import Words, export_model
+    from autoseg.pipeline.sharing.trained import find_trained
 
     reporter, words = TerminalReporter(), Words(licence, author, note)
     trained = find_trained(
@@ -88,7 +88,7 @@ def export(
         reporter=reporter,
     )
     if onnx:
-        from autoseg.pipeline.onnx_export import export_onnx
+        from autoseg.pipeline.sharing.onnx_export import export_onnx
 
         graphs = export_onnx(trained, target, words, reporter=reporter)
         if as_json:
@@ -114,8 +114,8 @@ def install(
     as_json: AsJson = False,
 ) -> None:
     """Make a workspace of an exported model that predict-ensemble predicts with. Every byte is checked before."""
-    from autoseg.pipeline.installing import install_model
-    from autoseg.pipeline.sharing import phrase_prediction
+    from autoseg.pipeline.sharing.exporting import phrase_prediction
+    from autoseg.pipeline.sharing.installing import install_model
     from autoseg.sharing.limits import Limits
 
     installed = install_model(archive, output, limits=Limits(max_size, max_members))

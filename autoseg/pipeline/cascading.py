@@ -30,7 +30,7 @@ from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.standing import read_current_report, refuse_other_plan
 from autoseg.planning.plan import Configuration, Plan
-from autoseg.prediction.predictor import ConfigurationPredictor, load_predictor, segment_for_cascade
+from autoseg.prediction.configuration_predictor import ConfigurationPredictor, load_predictor, segment_for_cascade
 from autoseg.preprocessing.label_maps import write_labels
 from autoseg.preprocessing.preprocess import Axes3
 from autoseg.preprocessing.store import StoredCase, open_case

@@ -13,7 +13,7 @@ from autoseg.errors import DatasetError
 from autoseg.evaluation.evaluating import evaluate_folders
 from autoseg.evaluation.report import Report
 from autoseg.pipeline.model import load_model
-from autoseg.pipeline.predicting import predict_images
+from autoseg.pipeline.prediction.predicting import predict_images
 from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.selecting import ensure_selection

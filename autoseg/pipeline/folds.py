@@ -25,8 +25,8 @@ from autoseg.pipeline.standing import (
 )
 from autoseg.pipeline.watching import watch
 from autoseg.planning.components_used import list_components
+from autoseg.prediction.configuration_predictor import ConfigurationPredictor, load_predictor
 from autoseg.prediction.options import PredictionOptions
-from autoseg.prediction.predictor import ConfigurationPredictor, load_predictor
 from autoseg.serialization import write_json
 from autoseg.training.distributing import is_first, wait_for_all
 from autoseg.training.job import TrainingJob

@@ -20,8 +20,8 @@ from autoseg.pipeline.locating import choose_folds_before, find_checkpoints, fin
 from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.selection import read_fold_reports
 from autoseg.postprocessing.deciding import Postprocessing
+from autoseg.prediction.configuration_predictor import ConfigurationPredictor, load_predictor, put_before
 from autoseg.prediction.options import PredictionOptions
-from autoseg.prediction.predictor import ConfigurationPredictor, load_predictor, put_before
 from autoseg.serialization import digest, digest_file, parse_record, read_json
 from autoseg.workspace import Workspace
 

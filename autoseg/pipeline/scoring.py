@@ -14,8 +14,8 @@ from autoseg.evaluation.evaluating import evaluate_case, make_report
 from autoseg.evaluation.report import CaseScores, Report
 from autoseg.pipeline.project import Project
 from autoseg.prediction.confidence import measure_confidence
-from autoseg.prediction.predictor import ConfigurationPredictor
-from autoseg.prediction.restoring import Member, restore
+from autoseg.prediction.configuration_predictor import ConfigurationPredictor
+from autoseg.prediction.restoring.restore import Member, restore
 from autoseg.preprocessing.label_maps import open_labels
 from autoseg.preprocessing.store import open_case
 

@@ -23,7 +23,7 @@ from autoseg.pipeline.scoring import StoredPredictor, predict_and_score, read_la
 from autoseg.pipeline.selection import HEADER, NOT_CALIBRATED, FoldReports, Selection, read_fold_reports, read_selection
 from autoseg.planning.plan import Plan
 from autoseg.postprocessing.deciding import decide_postprocessing
-from autoseg.prediction.predictor import load_predictor
+from autoseg.prediction.configuration_predictor import load_predictor
 from autoseg.serialization import (
     digest,
     digest_file,

@@ -42,9 +42,9 @@ LABEL_BYTES = 2  # int16, in batches and segmentations
 OPTIMIZER_COPIES = {"sgd": 1, "adamw": 2, "lion": 1}  # values kept per weight: momentum; first and second moment
 BATCHES_IN_MEMORY = 14  # training: made ahead (4), fixed for validation (8), the current one, one on its way
 MOST_BATCH = 2**20
-WINDOW_VOXELS = 2**20  # prediction.sliding_window.VOXELS_PER_BATCH, where several windows are seen at once
-RESTORING_BYTES = 2**28  # prediction.restoring.SLAB_BYTES
-RESTORING_BYTES_PER_LOGIT = 16  # prediction.restoring.BYTES_PER_LOGIT
+WINDOW_VOXELS = 2**20  # prediction.windows.sliding_window.VOXELS_PER_BATCH, where several windows are seen at once
+RESTORING_BYTES = 2**28  # prediction.restoring.restore.SLAB_BYTES
+RESTORING_BYTES_PER_LOGIT = 16  # prediction.restoring.restore.BYTES_PER_LOGIT
 
 
 def count_parameters(sketch: NetworkSketch) -> int:

@@ -25,8 +25,8 @@ import numpy as np
 
 from autoseg.data.labels import Labels
 from autoseg.evaluation.report import LabelConfidence
-from autoseg.prediction.counting import Agreement
-from autoseg.prediction.restoring import Restored
+from autoseg.prediction.restoring.restore import Restored
+from autoseg.prediction.windows.agreement import Agreement
 
 PLANE_BYTES = 2**24  # of the segmentation, worked on at once; a single plane is the least
 LARGEST_ENTROPY = 255.0  # how 1 is stored

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoseg.planning.plan import Plan
-from autoseg.prediction.budget import Resources
-from autoseg.prediction.predictor import ConfigurationPredictor, segment_for_cascade, segment_through_original
-from autoseg.prediction.restoring import Member
+from autoseg.prediction.configuration_predictor import (
+    ConfigurationPredictor,
+    segment_for_cascade,
+    segment_through_original,
+)
+from autoseg.prediction.memory.budget import Resources
+from autoseg.prediction.restoring.restore import Member
 from autoseg.preprocessing.preprocess import Prepared, Spacing3, align, prepare
 
 OnPass = Callable[[int, int, int], None]

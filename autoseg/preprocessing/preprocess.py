@@ -2,7 +2,7 @@
 
 Crop to the non-zero box, transpose to the plan's axis order, normalise (`align`, once per case), then resample to the
 spacing of a configuration (`prepare`, once per configuration). Source: Isensee et al., Nature Methods 2021; method
-part 3. The `Placement` remembers every step of the geometry, so that `prediction.restoring` can go back.
+part 3. The `Placement` remembers every step of the geometry, so that `prediction.restoring.restore` can go back.
 """
 
 from __future__ import annotations

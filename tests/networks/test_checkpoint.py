@@ -16,8 +16,8 @@ from autoseg.networks.checkpoint import Checkpoint, load_network, read_checkpoin
 from autoseg.pipeline.project import Project
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.planner import make_plan
-from autoseg.prediction.predictor import load_predictor
-from autoseg.prediction.restoring import restore
+from autoseg.prediction.configuration_predictor import load_predictor
+from autoseg.prediction.restoring.restore import restore
 
 
 def test_a_network_from_a_checkpoint_has_its_weights(trained: Project) -> None:

@@ -23,7 +23,7 @@ from autoseg.pipeline.project import Project
 from autoseg.pipeline.selecting import ensure_selection
 from autoseg.pipeline.training import TrainingWishes, train_folds
 from autoseg.planning.choices import Length
-from autoseg.prediction.predictor import load_predictor
+from autoseg.prediction.configuration_predictor import load_predictor
 from autoseg.preprocessing.label_maps import open_labels
 from autoseg.preprocessing.resampling import resample
 from autoseg.preprocessing.store import open_case

@@ -14,7 +14,7 @@ from autoseg.importing.nnunet_weights import to_nnunet_names
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.pipeline.importing import ImportOptions, import_nnunet
 from autoseg.pipeline.model import load_model
-from autoseg.pipeline.predicting import predict_images
+from autoseg.pipeline.prediction.predicting import predict_images
 from tests.importing.conftest import cascade_folders as cascade_folders
 from tests.importing.conftest import make_plans, make_settings, write_folder
 

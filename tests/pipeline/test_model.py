@@ -15,10 +15,10 @@ from autoseg.data.image_io import read_segmentation
 from autoseg.errors import WorkspaceError
 from autoseg.pipeline.model import load_model
 from autoseg.pipeline.planning import ensure_plan
-from autoseg.pipeline.predicting import predict_images
+from autoseg.pipeline.prediction.predicting import predict_images
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.selecting import ensure_selection
-from autoseg.prediction.predictor import load_predictor
+from autoseg.prediction.configuration_predictor import load_predictor
 from autoseg.preprocessing.preprocess import align, prepare
 from autoseg.preprocessing.resampling import resample
 

@@ -16,7 +16,7 @@ from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.replanning import Edits, replan
 from autoseg.pipeline.training import TrainingWishes, train_folds
 from autoseg.planning.wishes import Wishes
-from autoseg.prediction.predictor import load_predictor
+from autoseg.prediction.configuration_predictor import load_predictor
 from autoseg.serialization import read_json, write_json
 from autoseg.training.history import read_history
 from autoseg.workspace import Run

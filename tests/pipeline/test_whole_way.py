@@ -20,7 +20,7 @@ from autoseg.pipeline.folds import train_fold
 from autoseg.pipeline.model import load_model
 from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.planning import ensure_plan
-from autoseg.pipeline.predicting import predict_images
+from autoseg.pipeline.prediction.predicting import predict_images
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
 from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.selecting import ensure_selection

@@ -26,7 +26,8 @@ from autoseg.planning.memory import (
 from autoseg.planning.peaks import Arithmetic, peak_of_forward
 from autoseg.planning.rules.blocks import decide_blocks
 from autoseg.planning.rules.topology import derive_topology
-from autoseg.prediction import restoring, sliding_window, windows
+from autoseg.prediction.restoring import restore
+from autoseg.prediction.windows import placing, sliding_window
 from autoseg.training import beginning, job
 from autoseg.training.optimizers import make_optimizer
 
@@ -133,7 +134,7 @@ def test_no_batch_fits_into_less_than_the_runtime() -> None:
 @pytest.mark.parametrize(("patch", "grid"), [((10, 48, 32), (9, 100, 33)), ((1, 64, 48), (7, 64, 90))])
 def test_windows_are_those_of_prediction(patch: tuple[int, ...], grid: tuple[int, ...]) -> None:
     padded = [max(size, n) for size, n in zip(grid, patch, strict=True)]
-    starts = windows.compute_window_starts(padded, patch)
+    starts = placing.compute_window_starts(padded, patch)
     assert count_windows_per_batch(patch, grid, "cuda") == math.prod(map(len, starts))
     for device in ("cpu", "cuda"):
         expected = sliding_window.choose_windows_per_batch(patch, torch.device(device))
@@ -142,7 +143,7 @@ def test_windows_are_those_of_prediction(patch: tuple[int, ...], grid: tuple[int
 
 def test_prediction_is_reckoned_with_its_own_constants() -> None:
     assert WINDOW_VOXELS == sliding_window.VOXELS_PER_BATCH
-    assert (RESTORING_BYTES, RESTORING_BYTES_PER_LOGIT) == (restoring.SLAB_BYTES, restoring.BYTES_PER_LOGIT)
+    assert (RESTORING_BYTES, RESTORING_BYTES_PER_LOGIT) == (restore.SLAB_BYTES, restore.BYTES_PER_LOGIT)
 
 
 def test_prediction_holds_all_networks_and_sums_over_the_padded_grid() -> None:

@@ -11,8 +11,8 @@ import pytest
 from autoseg.data.labels import Labels, Region
 from autoseg.prediction import confidence
 from autoseg.prediction.confidence import average_agreement, count_voxels, measure_confidence, measure_faces
-from autoseg.prediction.counting import Agreement
-from autoseg.prediction.restoring import Restored, Softness
+from autoseg.prediction.restoring.restore import Restored, Softness
+from autoseg.prediction.windows.agreement import Agreement
 
 LABELS = Labels(names=("background", "organ", "tumour"), values=(0, 1, 2))
 REGIONS = LABELS.model_copy(

@@ -15,9 +15,9 @@ from autoseg.planning.choices import Corruption, Resampling, Transform
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.plan import Cascade, Configuration, Plan
 from autoseg.planning.planner import make_plan
+from autoseg.prediction.configuration_predictor import ConfigurationPredictor
 from autoseg.prediction.passes import list_passes, predict_case, prepare_case
-from autoseg.prediction.predictor import ConfigurationPredictor
-from autoseg.prediction.restoring import restore
+from autoseg.prediction.restoring.restore import restore
 from autoseg.preprocessing.resampling import resample_labels
 
 SPACING = (3.0, 1.0, 1.5)

@@ -18,7 +18,7 @@ from autoseg.networks.checkpoint import Checkpoint, write_checkpoint
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.project import Project, open_project
 from autoseg.pipeline.selection import Selection
-from autoseg.pipeline.trained import Trained
+from autoseg.pipeline.sharing.trained import Trained
 from autoseg.planning.choices import Blocks, Topology
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.plan import Plan

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autoseg.pipeline.project import Project
-from autoseg.pipeline.trained import find_trained
+from autoseg.pipeline.sharing.trained import find_trained
 from autoseg.sharing.card import NO_LICENCE, CardFacts, write_card
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from autoseg.decision import Decision, found
 from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.pipeline.prediction.unusual import find_unusual
 from autoseg.pipeline.project import Project
-from autoseg.pipeline.unusual import find_unusual
 from autoseg.serialization import Record, dump_json, parse_record, read_json
 from autoseg.sharing.stripping import strip_dataset, strip_fingerprint, strip_reasons, strip_training
 

@@ -1,0 +1,1 @@
+"""From files of images to files of segmentations, and from arrays to arrays."""

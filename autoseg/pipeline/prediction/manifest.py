@@ -1,0 +1,118 @@
+"""What does `predictions.json` say? What was predicted, by which model, how, and what it took.
+
+It is written before the first image is read and after every case, so that a run that ended in the middle goes on where
+it was. Folders of earlier versions, which say less, are gone on with as well.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from autoseg import __version__
+from autoseg.errors import WorkspaceError
+from autoseg.pipeline.model import Model
+from autoseg.prediction.memory.budget import BYTES_PER_GB, Spending
+from autoseg.serialization import Record, parse_record, read_json, write_json
+
+FILE_NAME = "predictions.json"
+FORMAT = 2
+
+
+class Seconds(Record):
+    """Seconds that a case took; stages of different cases overlap."""
+
+    reading: float = 0.0
+    predicting: float = 0.0
+    writing: float = 0.0
+
+
+class Predicted(Record):
+    """What became of one case.
+
+    Attributes:
+        case_id, file: the case, and the name of its segmentation.
+        source: digest of the image's files; empty while the case is still to be predicted.
+        runtime_s: seconds of all stages.
+        seconds: by stage.
+        peak_memory_gb: the highest that the process, or the GPU, held until the case was written.
+        n_windows, n_skipped: windows of all passes, and those of one constant value that another answered for.
+        volumes_ml: volume of each foreground label; None for pictures without a spacing.
+        predicted_dice: what the cross-validation lets expect of each label; None where it tells nothing.
+        warnings: what about the input is unlike anything in training.
+        doubts: labels that are likely worse than usual, one sentence each.
+        was_there: whether an earlier run had predicted it.
+    """
+
+    case_id: str
+    file: str
+    source: str = ""
+    runtime_s: float = 0.0
+    seconds: Seconds = Seconds()
+    peak_memory_gb: float | None = None
+    n_windows: int = 0
+    n_skipped: int = 0
+    volumes_ml: dict[str, float | None] = {}
+    predicted_dice: dict[str, float | None] = {}
+    warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    was_there: bool = False
+
+
+def read_manifest(folder: Path, model: Model) -> dict[str, Predicted]:
+    """What earlier runs predicted into a folder, by case id.
+
+    Raises:
+        WorkspaceError: another model did, or other options.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("model") != model.digest:
+        raise WorkspaceError(f"{folder}: holds predictions of another model or other options. Choose another folder.")
+    cases = [parse_record(Predicted, case, where=str(path), error=WorkspaceError) for case in content["cases"]]
+    return {case.case_id: case for case in cases}
+
+
+def write_manifest(folder: Path, facts: Mapping[str, Any], cases: Mapping[str, Predicted]) -> None:
+    """Write `predictions.json`: what `describe_run` says, and every case."""
+    write_json(folder / FILE_NAME, {**facts, "cases": list(cases.values())})
+
+
+def describe_run(model: Model, spending: Spending) -> dict[str, Any]:
+    """Who predicts, how, and within which budget."""
+    return {
+        "autoseg_predictions": FORMAT,
+        "model": model.digest,
+        "networks": [predictor.description for predictor in model.predictors],
+        "options": model.predictors[0].options,
+        "device": str(model.device),
+        "versions": {
+            "autoseg": __version__,
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "budget": describe_spending(spending),
+    }
+
+
+def describe_spending(spending: Spending) -> dict[str, Any]:
+    """A budget's decision as plain data."""
+    return {
+        "reason": spending.reason,
+        "memory_gb": round(spending.allowance.memory / BYTES_PER_GB, 3),
+        "is_declared": spending.allowance.is_declared,
+        "predicted": {**spending.peak.in_gb(), "device_gb": round(spending.device_peak / BYTES_PER_GB, 3)},
+        "disk_gb": round(spending.disk / BYTES_PER_GB, 3),
+        "sums": spending.resources.sums,
+        "windows_per_batch": spending.resources.windows_per_batch,
+        "slab_bytes": spending.resources.slab_bytes,
+        "cases_in_flight": spending.n_in_flight,
+    }

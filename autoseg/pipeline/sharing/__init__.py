@@ -1,0 +1,1 @@
+"""A trained ensemble as one file to share, and back."""

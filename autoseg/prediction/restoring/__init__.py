@@ -1,0 +1,1 @@
+"""How do logits on the network grid become a segmentation on the original grid?"""

@@ -1,0 +1,1 @@
+"""How is an image predicted window by window? Placing, mirroring, averaging, summing."""

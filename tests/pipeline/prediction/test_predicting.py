@@ -1,0 +1,142 @@
+"""Predicting files: whatever is chosen for memory or files, the segmentation is the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autoseg.data.image_io import read_image, read_segmentation, write_volume
+from autoseg.errors import DatasetError, UsageError
+from autoseg.pipeline.model import Model, load_model
+from autoseg.pipeline.prediction import predicting
+from autoseg.pipeline.prediction.predicting import predict_images
+from autoseg.pipeline.project import Project
+from autoseg.prediction.memory.budget import Resources
+
+
+@pytest.fixture(scope="module")
+def model(trained: Project) -> Model:
+    return load_model(trained.workspace.root)
+
+
+def spend(monkeypatch: pytest.MonkeyPatch, resources: Resources, n_in_flight: int) -> None:
+    """Have the budget decide so."""
+    decide = predicting.plan_spending
+    monkeypatch.setattr(
+        predicting, "plan_spending", lambda *a: replace(decide(*a), resources=resources, n_in_flight=n_in_flight)
+    )
+
+
+def test_a_tiny_budget_changes_no_voxel(
+    model: Model, phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = tmp_path / "images"
+    three.mkdir()
+    for path in sorted((phantom / "imagesTr").iterdir())[:3]:
+        shutil.copy(path, three)
+    predict_images(model, three, tmp_path / "default", probabilities=True, uncertainty=True)
+    spend(monkeypatch, Resources(1, "file", tmp_path, slab_bytes=20_000), n_in_flight=1)
+    predict_images(model, three, tmp_path / "tiny", probabilities=True, uncertainty=True)
+    written = sorted((tmp_path / "default").glob("*.nii.gz"))
+    assert len(written) == 3 * (1 + 1 + 4)
+    for path in written:
+        other = tmp_path / "tiny" / path.name
+        np.testing.assert_array_equal(read_image([path])[0], read_image([other])[0])
+
+
+def test_the_manifest_says_who_predicted_how_and_what_it_took(model: Model, phantom: Path, tmp_path: Path) -> None:
+    predict_images(model, phantom / "imagesTs", tmp_path, memory_bytes=4e9)
+    said = json.loads((tmp_path / "predictions.json").read_text())
+    assert {"autoseg", "torch", "numpy"} <= set(said["versions"])
+    assert (said["options"]["mirroring"], said["device"], said["model"]) == ("all", "cpu", model.digest)
+    assert said["budget"]["memory_gb"] == 4.0
+    (case,) = said["cases"]
+    assert case["runtime_s"] == pytest.approx(sum(case["seconds"].values()), abs=0.01)
+    assert case["n_windows"] > case["n_skipped"] >= 0
+    assert case["peak_memory_gb"] > 0.1
+
+
+def test_a_folder_of_an_earlier_version_is_gone_on_with(model: Model, phantom: Path, tmp_path: Path) -> None:
+    predict_images(model, phantom / "imagesTs", tmp_path)
+    path = tmp_path / "predictions.json"
+    said = json.loads(path.read_text())
+    fields = ("case_id", "file", "source", "runtime_s", "volumes_ml", "warnings", "was_there")
+    old = {"model": said["model"], "cases": [{name: said["cases"][0][name] for name in fields}]}
+    path.write_text(json.dumps(old))
+    assert predict_images(model, phantom / "imagesTs", tmp_path)[0].was_there
+
+
+def test_a_single_image_goes_to_a_file_of_any_name(model: Model, phantom: Path, tmp_path: Path) -> None:
+    image = next((phantom / "imagesTs").iterdir())
+    (result,) = predict_images(model, image, tmp_path / "deep" / "mine.nrrd", uncertainty=True)
+    assert result.file == "mine.nrrd"
+    assert (tmp_path / "deep" / "mine.uncertainty.nii.gz").is_file()
+    predict_images(model, image, tmp_path / "folder")
+    mine, usual = (
+        read_segmentation(tmp_path / "deep" / "mine.nrrd")[0],
+        read_segmentation(next((tmp_path / "folder").glob("*.nii.gz")))[0],
+    )
+    np.testing.assert_array_equal(mine, usual)
+
+
+def test_several_images_do_not_go_to_one_file(model: Model, phantom: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is the name of one file, but there are 6 images"):
+        predict_images(model, phantom / "imagesTr", tmp_path / "one.nii.gz")
+    with pytest.raises(UsageError, match="JPEG changes label numbers"):
+        predict_images(model, next((phantom / "imagesTs").iterdir()), tmp_path / "one.jpg")
+
+
+def test_a_damaged_image_ends_the_run_and_the_next_run_goes_on(model: Model, phantom: Path, tmp_path: Path) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    first, second = sorted((phantom / "imagesTr").iterdir())[:2]
+    shutil.copy(first, images / "a.nii.gz")
+    whole, geometry = read_image([second])
+    whole[0, 3, 4, 5] = np.nan
+    write_volume(images / "b.nii.gz", whole[0], geometry)
+    with pytest.raises(Exception, match=r"b.nii.gz: 1 of .* NaN"):
+        predict_images(model, images, out)
+    assert [path.name for path in out.glob("*.nii.gz")] == ["a.nii.gz"]
+    assert list(out.rglob(".writing-*")) == []
+    shutil.copy(second, images / "b.nii.gz")
+    assert [result.was_there for result in predict_images(model, images, out)] == [True, False]
+
+
+def test_every_label_of_every_case_has_a_row_of_confidence(model: Model, phantom: Path, tmp_path: Path) -> None:
+    predict_images(model, phantom / "imagesTs", tmp_path)
+    lines = (tmp_path / "confidence.csv").read_text().splitlines()
+    assert lines[0].startswith("case,label,volume_ml,agreement")
+    assert [line.split(",")[1] for line in lines[1:]] == [name for name, _ in model.labels.targets]
+
+
+def test_progress_reaches_the_whole(model: Model, phantom: Path, tmp_path: Path) -> None:
+    from contextlib import contextmanager
+
+    from autoseg.pipeline.reporting import Reporter
+
+    class Follower(Reporter):
+        total, done = 0.0, [0.0]
+
+        @contextmanager
+        def follow(self, what: str, total: float) -> Any:
+            self.total = total
+            yield lambda done, note="": self.done.append(done)
+
+    follower = Follower()
+    predict_images(model, phantom / "imagesTs", tmp_path, reporter=follower)
+    assert follower.done == sorted(follower.done)
+    assert len(follower.done) > 3
+    assert follower.done[-1] == pytest.approx(follower.total)
+
+
+def test_an_image_in_a_subfolder_is_not_overlooked(model: Model, phantom: Path, tmp_path: Path) -> None:
+    (tmp_path / "images" / "deeper").mkdir(parents=True)
+    shutil.copy(next((phantom / "imagesTs").iterdir()), tmp_path / "images" / "deeper")
+    with pytest.raises(DatasetError, match="holds no images, but deeper inside it does"):
+        predict_images(model, tmp_path / "images", tmp_path / "out")

@@ -1,0 +1,131 @@
+"""Networks as ONNX: the same logits, and everything around them as data."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autoseg.errors import NumericalError, UsageError, WorkspaceError
+from autoseg.networks.checkpoint import load_network, read_checkpoint
+from autoseg.pipeline.project import Project
+from autoseg.pipeline.sharing import onnx_export
+from autoseg.pipeline.sharing.onnx_export import EXTRA, export_onnx
+from autoseg.pipeline.sharing.onnx_surroundings import describe_surroundings
+from autoseg.pipeline.sharing.trained import find_trained
+from autoseg.postprocessing.deciding import Postprocessing, Step
+from autoseg.prediction.windows.placing import compute_importance, compute_window_starts
+from tests.sharing import conftest as models
+
+untrained, alone = models.untrained, models.alone
+
+needs_extra = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in EXTRA), reason="needs the extra: pip install 'autoseg[onnx]'"
+)
+
+
+@pytest.fixture(scope="module")
+def exported(untrained: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plain 2D network and a residual 3D one; fold 0 of each."""
+    folder = tmp_path_factory.mktemp("onnx") / "graphs"
+    trained = find_trained(untrained.workspace.root)
+    wanted = [untrained.workspace.run(name, 0).checkpoint for name in ("2d", "3d_lowres")]
+    export_onnx(models.narrow(trained, wanted), folder)
+    return folder
+
+
+@needs_extra
+@pytest.mark.parametrize("name", ["2d", "3d_lowres"])
+def test_onnxruntime_computes_the_same_logits(untrained: Project, exported: Path, name: str) -> None:
+    import onnxruntime
+
+    facts = json.loads((exported / f"{name}_fold_0.json").read_text())
+    network = load_network(read_checkpoint(untrained.workspace.run(name, 0).checkpoint))
+    session = onnxruntime.InferenceSession(str(exported / f"{name}_fold_0.onnx"), providers=["CPUExecutionProvider"])
+    patches = torch.rand(2, *facts["input"]["shape"][1:], generator=torch.Generator().manual_seed(9))
+    (came,) = session.run(["logits"], {"image": patches.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(came, network(patches).numpy(), atol=facts["graph"]["parity"]["bound"])
+    assert list(came.shape[1:]) == facts["output"]["shape"][1:]
+    assert 0 < facts["graph"]["parity"]["deviation"] < facts["graph"]["parity"]["bound"]
+
+
+@needs_extra
+def test_instance_normalization_is_one_node(exported: Path) -> None:
+    import onnx
+
+    model = onnx.load(exported / "3d_lowres_fold_0.onnx")
+    kinds = {node.op_type for node in model.graph.node}
+    assert "InstanceNormalization" in kinds
+    assert not kinds & {"Reshape", "Shape", "GroupNormalization", "BatchNormalization"}
+    assert model.opset_import[0].version == onnx_export.OPSET
+
+
+@needs_extra
+def test_graphs_name_no_folder_of_this_machine(exported: Path) -> None:
+    home = str(Path(onnx_export.__file__).parents[1]).encode()
+    assert not [path.name for path in exported.iterdir() if home in path.read_bytes()]
+
+
+@needs_extra
+def test_a_graph_that_computes_something_else_is_not_kept(
+    untrained: Project, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph of fold 0 in the place of fold 1's."""
+    monkeypatch.setattr(onnx_export, "_write_graph", lambda *args: shutil.copy(exported / "2d_fold_0.onnx", args[2]))
+    trained = find_trained(untrained.workspace.root, configurations=["2d"], folds=[1])
+    with pytest.raises(NumericalError, match="as ONNX it computes logits that differ"):
+        export_onnx(trained, tmp_path / "graphs")
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_extra
+def test_a_folder_that_is_there_is_left_alone(untrained: Project, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(WorkspaceError, match="is there already"):
+        export_onnx(find_trained(untrained.workspace.root), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_without_the_extra_the_command_is_named(
+    untrained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_export, "EXTRA", ("onnx_that_nobody_has",))
+    with pytest.raises(UsageError, match=r"pip install 'autoseg\[onnx\]'"):
+        export_onnx(find_trained(untrained.workspace.root), tmp_path / "graphs")
+
+
+def test_the_formulas_are_those_that_predict(untrained: Project) -> None:
+    """Importance and starts, computed by the words of the file alone."""
+    plan = find_trained(untrained.workspace.root).plan
+    windows = describe_surroundings(plan, "3d_lowres", Postprocessing())["windows"]
+    patch, importance = windows["patch_size"], windows["importance"]
+
+    def weigh(place: tuple[int, ...]) -> float:
+        pairs = [(i - n // 2) / (n * importance["sigma_per_patch"]) for i, n in zip(place, patch, strict=True)]
+        return max(importance["floor"], math.prod(math.exp(-(distance**2) / 2) for distance in pairs))
+
+    weights = np.array([weigh(place) for place in np.ndindex(*patch)])
+    np.testing.assert_allclose(weights.reshape(patch), compute_importance(patch), rtol=1e-5)
+    n = math.ceil((45 - 16) / max(1, 16 * windows["step"]))
+    assert compute_window_starts((45,), (16,)) == (tuple(round((45 - 16) / max(1, n) * i) for i in range(n + 1)),)
+
+
+def test_surroundings_hold_the_plans_numbers(untrained: Project) -> None:
+    plan = find_trained(untrained.workspace.root).plan
+    told = describe_surroundings(plan, "3d_cascade", Postprocessing(steps=(Step(labels=(2,)),)))
+    settings = plan.find_configuration("3d_cascade")
+    assert told["resampling"]["target_spacing_mm"] == settings.spacing_mm.value
+    assert told["resampling"]["image_order"] == settings.resampling.value.image_order
+    assert told["cascade"]["labels"] == list(plan.labels.names[1:])
+    assert told["normalization"]["channels"][0]["scheme"] == plan.normalization[0].scheme.value
+    assert (told["postprocessing"][0]["labels"], told["postprocessing"][0]["values"]) == (
+        [plan.labels.names[2]],
+        [plan.labels.values[2]],
+    )
