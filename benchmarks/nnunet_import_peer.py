@@ -16,6 +16,7 @@ import copy
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -315,22 +316,23 @@ class Peer:
 
 
 def run_case(data_folder: Path, root: Path, case: dict[str, Any]) -> None:
-    """All configurations of a case, in order: a cascade reads the files of the one before."""
+    """All configurations of a case, in order: a cascade reads the files of the one before, of its own precision."""
     source = data_folder / case["source"]
     plans, declared = write_plans(case, json.loads((source / "dataset.json").read_text()))
-    previous: Path | None = None
+    before: Path | None = None
     for name in case["configurations"]:
         peer = Peer(root, case, name, plans, declared)
-        expected = peer.folder / "expected"
         for number, case_id in enumerate(case["cases"]):
-            data, properties = peer.read_case(source / "imagesTr", case_id, previous)
+            read = partial(peer.read_case, source / "imagesTr", case_id)
+            data, properties = read(None if before is None else before / "expected")
             if number == 0:
                 peer.write_checkpoints(data)
-            peer.predict(data, properties, expected / case_id)
+            peer.predict(data, properties, peer.folder / "expected" / case_id)
+            data, properties = read(None if before is None else before / "exact")
             with in_float32():
                 logits = peer.predict(data, properties, peer.folder / "exact" / case_id)
             np.savez(peer.folder / "exact" / f"{case_id}.npz", data=data.astype(np.float32), logits=logits)
-        previous = expected
+        before = peer.folder
 
 
 def main() -> None:

@@ -79,7 +79,8 @@ def describe_intensities(channel: ChannelPlan) -> dict[str, float]:
 def describe_configuration(settings: Configuration, plan: Plan) -> dict[str, Any]:
     """What plans.json says of one configuration."""
     methods = settings.resampling.value
-    separate = {"order_z": methods.separate_order, "force_separate_z": None}
+    forced = {"by_spacing": None, "never": False, "always": True}[methods.separate]
+    separate = {"order_z": methods.separate_order, "force_separate_z": forced}
     function = "resample_data_or_seg_to_shape"
     return {
         "data_identifier": "nnUNetPlans",

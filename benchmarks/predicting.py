@@ -10,8 +10,8 @@ and `nnUNetv2_predict_from_modelfolder` with its defaults (all mirrorings); for 
 starting counts. The rows of a round run one after the other, and rounds repeat, so that all meet the same machine.
 
 Images are the fold's validation cases, which the network never saw; what each command wrote is scored against their
-references, and compared with nnU-Net's segmentations voxel by voxel. Prints medians with their range and ratios, and
-writes results/predicting.csv.
+references, and compared with nnU-Net's segmentations: share of unequal voxels, mean Dice. Prints medians with their
+range and ratios, and writes results/predicting.csv.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from autoseg.data.split_file import read_splits
 RESULTS = Path(__file__).parent / "results" / "predicting.csv"
 COLUMNS = [
     "dataset", "method", "n_images", "rounds", "threads", "seconds_median", "seconds_min", "seconds_max",
-    "ratio_median", "ratio_min", "ratio_max", "mean_dice", "voxels_unequal_to_peer", "commit", "peer",
+    "ratio_median", "ratio_min", "ratio_max", "mean_dice", "voxels_unequal_to_peer", "dice_to_peer", "commit", "peer",
 ]  # fmt: skip
 PEER = "nnunet all"
 OWN = {"autoseg all": "all", "autoseg adaptive": "adaptive", "autoseg none": "none"}
@@ -107,14 +107,13 @@ def gather_images(setting: Setting, dataset: Path, n_images: int) -> tuple[Path,
     return images, list(ids)
 
 
-def score(setting: Setting, dataset: Path, output: Path, ids: Sequence[str]) -> float:
-    """Mean foreground Dice against the references."""
+def score(setting: Setting, truth: Path, output: Path, ids: Sequence[str]) -> float:
+    """Mean foreground Dice against the segmentations in another folder."""
     references = setting.folder / "references"
     shutil.rmtree(references, ignore_errors=True)
     references.mkdir()
-    for case_id in ids:
-        for path in (dataset / "labelsTr").glob(f"{case_id}.*"):
-            shutil.copyfile(path, references / path.name)
+    for path in list_segmentations(truth, ids):
+        shutil.copyfile(path, references / path.name)
     report = setting.folder / "report.json"
     predicted = setting.folder / "scored"
     shutil.rmtree(predicted, ignore_errors=True)
@@ -162,8 +161,9 @@ def compare(setting: Setting, dataset: Path, n_images: int, rounds: int) -> Iter
             "threads": setting.threads,
             **describe("seconds", seconds[method]),
             **describe("ratio", ratios),
-            "mean_dice": f"{score(setting, dataset, output, ids):.5f}",
+            "mean_dice": f"{score(setting, dataset / 'labelsTr', output, ids):.5f}",
             "voxels_unequal_to_peer": f"{count_unequal(output, peer, ids):.2e}",
+            "dice_to_peer": f"{score(setting, peer, output, ids):.5f}",
             "commit": read_commit(),
             "peer": read_peer(setting),
         }
@@ -193,7 +193,8 @@ def write(row: dict[str, Any]) -> None:
     print(
         f"{row['method']:18} {row['n_images']:3} images: {row['seconds_median']} s ({row['seconds_min']} to "
         f"{row['seconds_max']}), nnU-Net takes {row['ratio_median']} times as long ({row['ratio_min']} to "
-        f"{row['ratio_max']}); Dice {row['mean_dice']}, voxels unequal to nnU-Net's {row['voxels_unequal_to_peer']}",
+        f"{row['ratio_max']}); Dice {row['mean_dice']}, to nnU-Net's segmentations {row['dice_to_peer']}, "
+        f"voxels unequal to these {row['voxels_unequal_to_peer']}",
         flush=True,
     )
     RESULTS.parent.mkdir(exist_ok=True)

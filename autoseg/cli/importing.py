@@ -44,6 +44,14 @@ Family = Annotated[
         show_default=False,
     ),
 ]
+PostprocessingWished = Annotated[
+    bool,
+    typer.Option(
+        "--postprocessing",
+        help="Also do to segmentations what nnU-Net's cross-validation decided (postprocessing.json), which its own "
+        "nnUNetv2_predict leaves to another command.",
+    ),
+]
 
 
 def import_nnunet(
@@ -52,16 +60,20 @@ def import_nnunet(
     checkpoint: CheckpointName = "checkpoint_final.pth",
     previous: Previous = None,
     family: Family = None,
+    postprocessing: PostprocessingWished = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn a trained model of nnU-Net v2 into one of autoseg's, which predicts the same. No code in its files runs."""
-    from autoseg.pipeline.importing import ImportOptions
+    from autoseg.pipeline.import_sources import ImportOptions
     from autoseg.pipeline.importing import import_nnunet as import_model
+    from autoseg.pipeline.sharing.exporting import phrase_prediction
 
-    options = ImportOptions(checkpoint, previous, family)
+    options = ImportOptions(checkpoint, previous, family, postprocessing)
     imported = import_model(model_folder, output, options=options, reporter=TerminalReporter())
+    command = phrase_prediction(output, [str(fold) for fold in imported.folds_to_name])
     if as_json:
-        print_json({"workspace": imported.workspace.root, "folds": imported.folds, "selection": imported.selection})
+        told = {"workspace": imported.workspace.root, "folds": imported.folds, "selection": imported.selection}
+        print_json({**told, "command": command})
         return
     chosen = imported.selection.configurations.value
     rows = [
@@ -69,6 +81,4 @@ def import_nnunet(
         for name, folds in imported.folds.items()
     ]
     print_table(["configuration", "folds", ""], rows)
-    stdout.print(
-        f"Predict with: autoseg predict-ensemble {output} -i IMAGES -o PREDICTIONS", markup=False, soft_wrap=True
-    )
+    stdout.print(f"Predict with: {command}", markup=False, soft_wrap=True)

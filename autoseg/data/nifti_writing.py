@@ -8,19 +8,15 @@ header (nifti1.h): world axes point right, anterior, superior, where autoseg's p
 from __future__ import annotations
 
 import gzip
-import math
-import mmap
-import os
-import shutil
 import struct
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from autoseg.data.geometry import Geometry
-from autoseg.errors import DatasetError, ResourceError
+from autoseg.data.unlinked import map_unlinked, release_pages
+from autoseg.errors import DatasetError
 from autoseg.serialization import replacing
 
 TYPES = {"uint8": 2, "int16": 4, "float32": 16}  # NIfTI's codes
@@ -40,29 +36,13 @@ def make_spool(shape: Sequence[int], dtype: str, folder: Path, *, fill: float = 
     Raises:
         ResourceError: the folder's disk has not enough space for it.
     """
-    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes:
-        raise ResourceError(
-            f"{folder}: {n_bytes / 1e9:.1f} GB are needed to write probabilities, but {free / 1e9:.1f} GB are free. "
-            "Free disk space there, or choose another folder."
-        )
-    with tempfile.TemporaryFile(dir=folder) as file:
-        if hasattr(os, "posix_fallocate"):  # a disk that fills up later would end the process without a word
-            os.posix_fallocate(file.fileno(), 0, n_bytes)
-        spool: Array = np.memmap(file, dtype=dtype, mode="w+", shape=tuple(shape))
+    remedy = "Free disk space there, or choose another folder."
+    spool = map_unlinked(shape, dtype, folder, purpose="to write probabilities", remedy=remedy)
     if fill:
         for plane in spool:
             plane[...] = fill
-        release_spool(spool)
+        release_pages(spool)
     return spool
-
-
-def release_spool(spool: Array) -> None:
-    """Let the pages that were filled leave the resident set; nothing is lost."""
-    mapped: object = spool.base
-    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def write_nifti(path: Path, volume: Array, geometry: Geometry, *, slope: float = 1.0) -> None:
@@ -90,7 +70,7 @@ def write_nifti(path: Path, volume: Array, geometry: Geometry, *, slope: float =
         for start in range(0, len(volume), n_planes):
             planes = volume[start : start + n_planes]
             stream.write(np.ascontiguousarray(planes, dtype=planes.dtype.newbyteorder("<")).data)
-            release_spool(volume)
+            release_pages(volume)
 
 
 def make_header(geometry: Geometry, dtype: str, slope: float, *, where: str = "NIfTI") -> bytes:

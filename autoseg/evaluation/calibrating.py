@@ -9,12 +9,13 @@ for each label, with weights that lean on those of all labels where its cases ar
 ensemble members is no part of it: within the cross-validation a case has one network per configuration.
 
 How good that is, is measured on cases held out of the line: fold by fold, so that neither the case nor any other
-prediction of its network was seen, where there are three folds; else case by case. It must beat the mean Dice of the
-label, which needs no certainty at all: if the cases cannot show that it does (95% bootstrap interval of the gain, over
-cases), the mean is what is predicted, and so it is for a single label whose error the line does not lower. The
-interval around either holds 80% of new cases like these: quantiles of the held-out errors of the label, with the ranks
-of conformal prediction (Vovk, Annals of Mathematics and Artificial Intelligence 2015). All of this is about the
-networks of single folds, and about images like those of the cross-validation.
+prediction of its network was seen, where there are three folds; else case by case. Where the cases do not show that the
+line beats the mean Dice of the label, the mean is what is predicted (`choosing`). The error that is stated is that of
+what is predicted, line or mean, with the choice between them made anew without the held-out part. The interval around
+either holds 80% of new cases like these: quantiles of the same errors of the label, with the ranks of conformal
+prediction (Vovk, Annals of Mathematics and Artificial Intelligence 2015). All of this is about the networks of single
+folds, with windows at half-patch steps and all mirror images that the plan allows, and about images like those of the
+cross-validation; a calibration says what it was made with (`describe_mismatch`).
 
 Not counted: a label that is not annotated, that is empty in reference and prediction, or of which nothing is predicted
 (its Dice is 0 or undefined, and no certainty tells which). A prediction where the reference is empty counts, with 0.
@@ -29,8 +30,8 @@ from typing import Any
 import numpy as np
 
 from autoseg.decision import Decision, found
-from autoseg.evaluation.comparing import bootstrap_interval
-from autoseg.evaluation.held_out import Rows, correlate_ranks, fit, predict_held_out
+from autoseg.evaluation.choosing import Tried, try_predictors
+from autoseg.evaluation.held_out import Rows, correlate_ranks, fit
 from autoseg.evaluation.report import CaseScores, LabelConfidence
 from autoseg.serialization import Record
 
@@ -42,8 +43,9 @@ NOT_MEASURED = (
     "report.json of the selected configuration's folds (trained/<configuration>/fold_<k>/validation, of an ensemble "
     "crossvalidation/<candidate>), then run `autoseg train` and `autoseg select` again: its cases are predicted anew"
 )
-N_RESAMPLES = 2000  # of the gain's interval
 TAIL = 10  # one in ten new cases lies below the interval, one in ten above
+
+OPTIONS_BEFORE: dict[str, float | str] = {"step": 0.5, "mirroring": "all"}  # of versions that did not write them down
 
 FloatArray = np.ndarray
 
@@ -73,10 +75,30 @@ class Calibration(Record):
     Attributes:
         configurations: which predict together; for others it does not hold.
         labels: by name of the label or region; one that too few cases hold is not among them.
+        options: how thoroughly the cases were predicted, by name.
+        folds: that held the cases out; none where an earlier version did not say.
     """
 
     configurations: tuple[str, ...]
     labels: dict[str, LabelCalibration]
+    options: dict[str, float | str] = OPTIONS_BEFORE
+    folds: tuple[int, ...] = ()
+
+    def describe_mismatch(self, options: Mapping[str, Any], folds: Sequence[int | str] = ()) -> str:
+        """What about a prediction is not as the calibration was made; empty where nothing is.
+
+        Args:
+            options: of the prediction, by name; those that the calibration does not name do not count.
+            folds: whose networks predict.
+        """
+        told = [
+            f"{name} {made} (here {options[name]})"
+            for name, made in self.options.items()
+            if name in options and options[name] != made
+        ]
+        if self.folds and not set(folds) <= set(self.folds):
+            told.append(f"folds {_join(self.folds)} (here {_join(folds)})")
+        return f"calibrated with {', '.join(told)}" if told else ""
 
 
 class PredictedDice(Record):
@@ -117,7 +139,10 @@ def compute_features(certainty: LabelConfidence) -> dict[str, float | None]:
 
 
 def calibrate(
-    cases: Sequence[CaseScores], fold_of: Mapping[str, int], configurations: Sequence[str]
+    cases: Sequence[CaseScores],
+    fold_of: Mapping[str, int],
+    configurations: Sequence[str],
+    options: Mapping[str, float | str] = OPTIONS_BEFORE,
 ) -> Decision[Calibration | None]:
     """Find out by cross-validation what Dice a prediction's certainty stands for.
 
@@ -125,27 +150,25 @@ def calibrate(
         cases: scores of the cross-validation, with the `confidence` of each case.
         fold_of: the fold that held each case out, by case id.
         configurations: which predicted the cases together.
+        options: how they did.
 
     Returns:
         The calibration; None where it would rest on fewer than `MIN_CASES` cases of every label. The inputs hold the
-        mean absolute errors on held-out cases (mean over labels of the mean over cases), of the line and of the mean,
-        and the rank correlation (Spearman) of the line's predictions with Dice, for all labels and for each.
+        mean absolute errors on held-out cases (mean over labels of the mean over cases): `mae` of choosing line or mean
+        and predicting by it, `mae_of_line` and `mae_of_mean` of either for every label; and the rank correlation
+        (Spearman) of the line's predictions with Dice; for all labels and for each.
     """
     names, rows, columns = _gather(cases, fold_of)
     if not names:
         return found(None, _explain_too_few(cases), n_cases=len(cases))
-    held_out = np.stack([predict_held_out(rows), predict_held_out(rows.without_features())])
-    errors = np.abs(held_out - rows.dice)
-    gains = np.array([np.mean((errors[1] - errors[0])[rows.cases == case]) for case in np.unique(rows.cases)])
-    low, high = bootstrap_interval(gains, n_resamples=N_RESAMPLES)
-    measured = _measure(names, rows, errors, held_out[0])
-    facts = {"n_cases": gains.size, "gain_interval": [round(low, 5), round(high, 5)], **measured}
-    helps = [low > 0 and errors[0, its].mean() < errors[1, its].mean() for its in rows.masks]
-    least = [float(rows.features[its, 0].min()) for its in rows.masks]  # expected Dice is the first feature
-    by_line = _describe_labels(rows, held_out[0], columns, least)
-    by_mean = _describe_labels(rows.without_features(), held_out[1], (), least)
-    chosen = [line if better else mean for better, line, mean in zip(helps, by_line, by_mean, strict=True)]
-    calibration = Calibration(configurations=tuple(configurations), labels=dict(zip(names, chosen, strict=True)))
+    tried = try_predictors(rows)
+    facts = {"n_cases": np.unique(rows.cases).size, **_measure(names, rows, tried)}
+    calibration = Calibration(
+        configurations=tuple(configurations),
+        labels=dict(zip(names, _describe_labels(rows, tried, columns), strict=True)),
+        options=dict(options),
+        folds=tuple(sorted({fold_of[case.case_id] for case in cases})),
+    )
     return found(calibration, _explain(calibration, facts, cases, fold_of), **facts)
 
 
@@ -188,34 +211,38 @@ def _are_held_out_by_fold(case_ids: Sequence[str], fold_of: Mapping[str, int]) -
     return len({fold_of[case_id] for case_id in case_ids}) >= MIN_FOLDS
 
 
-def _describe_labels(
-    rows: Rows, held_out: FloatArray, columns: Sequence[str], least: Sequence[float]
-) -> Iterator[LabelCalibration]:
-    """Of each label the line through all rows, and the spread of its errors where they were held out."""
-    weights, offsets = fit(rows, len(rows.masks))
-    for its, own, offset, least_expected in zip(rows.masks, weights, offsets, least, strict=True):
-        errors = np.sort((rows.dice - held_out)[its])
+def _describe_labels(rows: Rows, tried: Tried, columns: Sequence[str]) -> Iterator[LabelCalibration]:
+    """Of each label the line through all rows, or their mean, and the spread of the errors of choosing so."""
+    weights, offsets = fit(rows, rows.n_labels)
+    for its, own, offset, is_line in zip(rows.masks, weights, offsets, tried.choice.is_line, strict=True):
+        errors = np.sort((rows.dice - tried.by_choice)[its])
         rank = (errors.size + 1) // TAIL
         yield LabelCalibration(
-            offset=float(offset),
-            weights=dict(zip(columns, map(float, own), strict=True)),
+            offset=float(offset if is_line else rows.dice[its].mean()),
+            weights=dict(zip(columns, map(float, own), strict=True)) if is_line else {},
             low=float(errors[rank - 1]),
             high=float(errors[-rank]),
-            least_expected_dice=least_expected,
+            least_expected_dice=float(rows.features[its, 0].min()),  # expected Dice is the first feature
             n_cases=errors.size,
         )
 
 
-def _measure(names: Sequence[str], rows: Rows, errors: FloatArray, by_line: FloatArray) -> dict[str, object]:
-    """Errors of the line and of the mean, and the rank correlation, of each label and over all of them."""
+def _measure(names: Sequence[str], rows: Rows, tried: Tried) -> dict[str, object]:
+    """Errors and rank correlation of each label and over all of them, and the interval that the choice rests on."""
+    keys = ("mae", "mae_of_line", "mae_of_mean", "rank_correlation")
     each = {}
     for name, its in zip(names, rows.masks, strict=True):
-        by_certainty, by_mean = errors[:, its].mean(axis=1)
-        each[name] = (by_certainty, by_mean, correlate_ranks(by_line[its], rows.dice[its]))
-    keys = ("mae", "mae_of_mean", "rank_correlation")
+        predicted = (tried.by_choice, tried.by_line, tried.by_mean)
+        errors = [float(np.abs(by - rows.dice)[its].mean()) for by in predicted]
+        each[name] = [*errors, correlate_ranks(tried.by_line[its], rows.dice[its])]
     overall = zip(keys, np.mean(list(each.values()), axis=0), strict=True)
-    by_label = {name: dict(zip(keys, (round(float(v), 4) for v in row), strict=True)) for name, row in each.items()}
-    return {key: round(float(value), 4) for key, value in overall} | {"labels": by_label}
+    by_label = {name: dict(zip(keys, (round(v, 4) for v in row), strict=True)) for name, row in each.items()}
+    interval = [round(end, 5) for end in tried.choice.gain_interval]
+    return {"gain_interval": interval, **{key: round(float(value), 4) for key, value in overall}, "labels": by_label}
+
+
+def _join(folds: Sequence[int | str]) -> str:
+    return ", ".join(map(str, folds))
 
 
 def _clip(dice: float) -> float:
@@ -229,16 +256,20 @@ def _explain(
     if _are_held_out_by_fold([case.case_id for case in cases], fold_of):
         by = "fold by fold"
     figures = (
-        f"an error of {facts['mae']:.4f} Dice on {facts['n_cases']} cases held out {by}, against "
-        f"{facts['mae_of_mean']:.4f} of always expecting the label's mean (rank correlation "
-        f"{facts['rank_correlation']:.2f})"
+        f"an error of {facts['mae']:.4f} Dice on {facts['n_cases']} cases held out {by}, choosing between line and "
+        f"mean without them; the line everywhere has {facts['mae_of_line']:.4f} (rank correlation "
+        f"{facts['rank_correlation']:.2f}), the label's mean {facts['mae_of_mean']:.4f}"
     )
     left = [name for name, label in calibration.labels.items() if not label.weights]
     said = f"Dice is predicted from the prediction's own certainty, with {figures}"
     if len(left) == len(calibration.labels):
-        said = f"these cases do not show that certainty tells Dice: {figures}. The mean and its spread are predicted"
+        said = (
+            f"these cases do not show that certainty tells Dice. The mean and its spread are predicted, with {figures}"
+        )
     elif left:
-        said += f"; the mean is predicted where it is no worse: {', '.join(left)}"
+        said = (
+            f"Dice is predicted from the prediction's own certainty, of {', '.join(left)} by its mean, with {figures}"
+        )
     return f"{said}. Measured with single folds, before postprocessing; an ensemble of folds was not measured"
 
 

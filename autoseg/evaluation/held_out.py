@@ -38,9 +38,14 @@ class Rows:
     cases: IntArray
 
     @property
+    def n_labels(self) -> int:
+        """Labels up to the last one that a row is of."""
+        return int(self.labels.max()) + 1
+
+    @property
     def masks(self) -> FloatArray:
         """Which rows are of each label: boolean (n_labels, n)."""
-        masks: FloatArray = self.labels == np.arange(self.labels.max() + 1)[:, None]
+        masks: FloatArray = self.labels == np.arange(self.n_labels)[:, None]
         return masks
 
     def take(self, which: np.ndarray) -> Rows:
@@ -56,12 +61,12 @@ def predict_held_out(rows: Rows) -> FloatArray:
     """Dice (n,) of every row, predicted from the other parts alone, within 0..1.
 
     Args:
-        rows: every label is in at least two parts.
+        rows: every label that a row is of is in at least two parts.
     """
     predicted = np.empty(rows.dice.size)
     for part in np.unique(rows.parts):
         held_out = rows.parts == part
-        weights, offsets = fit(rows.take(~held_out), int(rows.labels.max()) + 1)
+        weights, offsets = fit(rows.take(~held_out), rows.n_labels)
         labels = rows.labels[held_out]
         predicted[held_out] = (rows.features[held_out] * weights[labels]).sum(axis=1) + offsets[labels]
     clipped: FloatArray = np.clip(predicted, 0.0, 1.0)
@@ -72,8 +77,8 @@ def fit(rows: Rows, n_labels: int) -> tuple[FloatArray, FloatArray]:
     """The lines: weights (n_labels, n_features) and offsets (n_labels,), so that dice = features . weights + offset.
 
     Args:
-        rows: at least one of every label.
-        n_labels: number of labels.
+        rows: what they go through.
+        n_labels: number of labels; what is said of one without rows means nothing.
     """
     means = np.stack(
         [_mean_by_label(column, rows.labels, n_labels) for column in (*rows.features.T, rows.dice)], axis=1
@@ -89,7 +94,7 @@ def fit(rows: Rows, n_labels: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _mean_by_label(values: FloatArray, labels: IntArray, n_labels: int) -> FloatArray:
-    means: FloatArray = np.bincount(labels, values, n_labels) / np.bincount(labels, minlength=n_labels)
+    means: FloatArray = np.bincount(labels, values, n_labels) / np.maximum(np.bincount(labels, minlength=n_labels), 1)
     return means
 
 

@@ -16,6 +16,7 @@ from autoseg.planning.choices import Blocks, Topology
 
 NETWORKS = {"PlainConvUNet": "unet", "ResidualEncoderUNet": "residual_unet"}  # nnU-Net's class -> ours
 ENCODER_BLOCKS = {"unet": "n_conv_per_stage", "residual_unet": "n_blocks_per_stage"}
+NONLINEARITY, BLOCK = "LeakyReLU", "BasicBlockD"
 NEGATIVE_SLOPE = 0.01  # networks.blocks.NEGATIVE_SLOPE, and torch's default
 NORM_EPSILON = 1e-5  # networks.blocks.NORM_EPSILON, and torch's default
 MUST_BE: dict[
@@ -93,7 +94,7 @@ def _describe_old(settings: Settings, where: str) -> dict[str, Any]:
     network = settings.get("UNet_class_name")
     if network is None:
         raise PlanError(f"{where}: describes no network (architecture, or UNet_class_name before nnU-Net 2.4).")
-    blocks = require(settings, "n_conv_per_stage_encoder", where)
+    n_dimensions, blocks = len(settings["patch_size"]), require(settings, "n_conv_per_stage_encoder", where)
     width, widest = (require(settings, key, where) for key in ("UNet_base_num_features", "unet_max_num_features"))
     ours = NETWORKS.get(str(network), "unet")
     return {
@@ -105,6 +106,11 @@ def _describe_old(settings: Settings, where: str) -> dict[str, Any]:
             "strides": require(settings, "pool_op_kernel_sizes", where),
             ENCODER_BLOCKS[ours]: blocks,
             "n_conv_per_stage_decoder": require(settings, "n_conv_per_stage_decoder", where),
+            "conv_op": f"Conv{n_dimensions}d",
+            "conv_bias": True,
+            "norm_op": f"InstanceNorm{n_dimensions}d",
+            "norm_op_kwargs": {"eps": NORM_EPSILON, "affine": True},
+            "nonlin": NONLINEARITY,
         },
     }
 
@@ -117,26 +123,27 @@ def _read_class(described: Settings, where: str) -> str:
 
 
 def _refuse_other_layers(arguments: Settings, n_dimensions: int, where: str) -> None:
-    """Old plans name no layers: they were the usual ones."""
+    """What is not named is what the network's class does without it: no normalisation, no activation, no bias."""
     _require_layer(arguments, "conv_op", f"Conv{n_dimensions}d", where)
     _require_layer(arguments, "norm_op", f"InstanceNorm{n_dimensions}d", where)
-    _require_layer(arguments, "nonlin", "LeakyReLU", where)
-    _require_layer(arguments, "block", "BasicBlockD", where)
-    norm = {"eps": NORM_EPSILON, "affine": "norm_op" not in arguments, **(arguments.get("norm_op_kwargs") or {})}
+    _require_layer(arguments, "nonlin", NONLINEARITY, where)
+    _require_layer({"block": BLOCK, **arguments}, "block", BLOCK, where)
+    norm = {"eps": NORM_EPSILON, "affine": False, **(arguments.get("norm_op_kwargs") or {})}
     if norm["eps"] != NORM_EPSILON or norm["affine"] is not True or norm.get("track_running_stats"):
         usual = f"eps {NORM_EPSILON:g}, affine, without running statistics"
         raise PlanError(f"{where}: norm_op_kwargs is {norm}, but autoseg's normalisation has {usual}.")
     slope = (arguments.get("nonlin_kwargs") or {}).get("negative_slope", NEGATIVE_SLOPE)
     if slope != NEGATIVE_SLOPE:
-        raise PlanError(f"{where}: the slope of LeakyReLU is {slope}, but autoseg's is {NEGATIVE_SLOPE}.")
-    for name, value in arguments.items():
+        raise PlanError(f"{where}: the slope of {NONLINEARITY} is {slope}, but autoseg's is {NEGATIVE_SLOPE}.")
+    for name, value in {"conv_bias": False, **arguments}.items():
         _require_usual(name, value, where)
 
 
 def _require_layer(arguments: Settings, key: str, wanted: str, where: str) -> None:
-    named = arguments.get(key, wanted)
+    named = arguments.get(key)
     if named is None or str(named).rpartition(".")[2] != wanted:
-        raise PlanError(f"{where}: {key} is {named}, but autoseg builds networks of {wanted} alone.")
+        came = "not named" if named is None else named
+        raise PlanError(f"{where}: {key} is {came}, but autoseg builds networks of {wanted} alone.")
 
 
 def _require_usual(name: str, value: Any, where: str) -> None:

@@ -90,7 +90,7 @@ def _load(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as problem:
         raise WorkspaceError(f"{path}: {_explain(problem)}") from None
-    except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError) as problem:
+    except Exception as problem:  # whatever bytes make of a reader: torch and pickle promise nothing about damaged ones
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise WorkspaceError(f"{path}: is damaged or no checkpoint of nnU-Net ({first}). Copy it anew.") from None
     if not isinstance(content, dict):

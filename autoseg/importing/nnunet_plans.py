@@ -7,8 +7,9 @@ model that is taken over predicts what it predicted before, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from autoseg.data.labels import Labels
 from autoseg.errors import PlanError
 from autoseg.fingerprinting.fingerprint import Intensities
 from autoseg.importing.nnunet_architecture import Architecture, read_architecture, require
-from autoseg.planning.choices import Resampling
+from autoseg.planning.choices import Resampling, Separate
 from autoseg.planning.rules.resampling import ANISOTROPY, decide_resampling
 from autoseg.serialization import did_you_mean, parse_record, read_json
 
@@ -33,10 +34,14 @@ SCHEMES = {  # nnU-Net's class -> ours
     "NoNormalization": "none",
 }
 READERS = ("SimpleITKIO", "NibabelIO", "NaturalImage2DIO", "Tiff3DIO")  # they give arrays as files hold them
+MASKED = "zscore"  # the one scheme of nnU-Net's that reads use_mask_for_norm
+NEEDS_INTENSITIES = "ct"
 INTENSITIES = (
     "foreground_intensity_properties_per_channel",
     "foreground_intensity_properties_by_modality",
 )  # new name, old name
+SEPARATE: Mapping[bool | None, Separate] = {None: "by_spacing", False: "never", True: "always"}  # force_separate_z
+TAKEN_OVER = ("order", "order_z", "force_separate_z")
 USES = ("data", "seg", "probabilities")  # what is resampled, as the plans' keys end
 
 Settings = Mapping[str, Any]
@@ -68,7 +73,7 @@ class NnunetConfiguration:
         previous: nnU-Net's name of the configuration that a cascade builds on.
         dataset: name of the dataset.
         axis_order, median_volume: of the plans; voxels of the median case on the original grid, in axis order.
-        schemes, inside_mask, intensities: how each channel is normalised.
+        schemes, inside_mask, intensities: how each channel is normalised; intensities of `ct` alone.
         planner: name of the class that made the plans.
     """
 
@@ -135,7 +140,7 @@ def read_nnunet_configuration(folder: Path, name: str, *, n_channels: int) -> Nn
         median_volume=_read_median_volume(plans, median),
         schemes=schemes,
         inside_mask=masks,
-        intensities=_read_intensities(plans, n_channels, path),
+        intensities=_read_intensities(plans, schemes, path),
         spacing_mm=spacing_mm,
         median_shape=tuple(float(size) for size in median),
         patch_size=patch_size,
@@ -202,13 +207,17 @@ def _read_normalization(settings: Settings, n_channels: int, where: str) -> tupl
     unknown = [name for name in named if name not in SCHEMES]
     if unknown:
         raise PlanError(f"{where}: normalises by {unknown[0]}, but autoseg knows {', '.join(SCHEMES)} of nnU-Net's.")
-    return tuple(SCHEMES[name] for name in named), tuple(bool(mask) for mask in masks)
+    schemes = tuple(SCHEMES[name] for name in named)
+    return schemes, tuple(bool(mask) and scheme == MASKED for mask, scheme in zip(masks, schemes, strict=True))
 
 
-def _read_intensities(plans: Settings, n_channels: int, path: Path) -> tuple[Intensities | None, ...]:
-    """By channel; None where the plans have none, which schemes but `ct` do without."""
+def _read_intensities(plans: Settings, schemes: Sequence[str], path: Path) -> tuple[Intensities | None, ...]:
+    """By channel; None where the scheme does without, whatever the plans have there, e.g. NaN."""
     found: Settings = next((plans[key] for key in INTENSITIES if key in plans), {})
-    return tuple(_read_channel(found.get(str(index)), index, path) for index in range(n_channels))
+    return tuple(
+        _read_channel(found.get(str(index)), index, path) if scheme == NEEDS_INTENSITIES else None
+        for index, scheme in enumerate(schemes)
+    )
 
 
 def _read_channel(found: Any, index: int, path: Path) -> Intensities | None:
@@ -225,22 +234,23 @@ def _read_median_volume(plans: Settings, median: Any) -> tuple[int, ...]:
 
 
 def _read_resampling(settings: Settings, spacing_mm: tuple[float, ...], *, is_cascade: bool, where: str) -> Resampling:
-    """Spline orders; a coarse axis is resampled apart where spacings say so, which is the same rule in both."""
+    """Spline orders; a coarse axis is resampled apart where spacings say so, or always or never, by the same rules."""
     options = {use: _read_options(settings, use, where) for use in USES}
-    order_z = options["data"]["order_z"]
+    of_data = options["data"]
     matters = USES if is_cascade else ("data", "probabilities")  # segmentations are resampled for a cascade alone
-    for use in matters:
-        if options[use]["order_z"] != order_z:
+    for use, name in product(matters, ("order_z", "force_separate_z")):
+        if options[use][name] != of_data[name]:
             raise PlanError(
-                f"{where}: order_z of resampling_fn_{use} is {options[use]['order_z']}, but {order_z} of "
-                "resampling_fn_data; autoseg has one order for a coarse axis."
+                f"{where}: {name} of resampling_fn_{use} is {options[use][name]}, but {of_data[name]} of "
+                "resampling_fn_data; autoseg treats a coarse axis alike in both."
             )
     return Resampling(
         image_order=options["data"]["order"],
         segmentation_order=options["seg"]["order"],
         logits_order=options["probabilities"]["order"],
         separate_axis=decide_resampling(spacing_mm=spacing_mm).value.separate_axis,
-        separate_order=order_z,
+        separate_order=of_data["order_z"],
+        separate=SEPARATE[of_data["force_separate_z"]],
     )
 
 
@@ -248,9 +258,11 @@ def _read_options(settings: Settings, use: str, where: str) -> dict[str, Any]:
     """Arguments of the resampling of one kind of array; nnU-Net's function has these defaults."""
     key = f"resampling_fn_{use}_kwargs"
     options = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": False, **require(settings, key, where)}
-    wanted = {"is_seg": use == "seg", "force_separate_z": None, "separate_z_anisotropy_threshold": ANISOTROPY}
+    wanted = {"is_seg": use == "seg", "separate_z_anisotropy_threshold": ANISOTROPY}
     for name, value in options.items():
-        if name not in ("order", "order_z") and (name not in wanted or value != wanted[name]):
+        if name not in TAKEN_OVER and (name not in wanted or value != wanted[name]):
             usual = f", but autoseg resamples with {wanted[name]} alone" if name in wanted else ", which is not known"
             raise PlanError(f"{where}: {key} has {name} {value}{usual}.")
+    if options["force_separate_z"] not in SEPARATE:
+        raise PlanError(f"{where}: {key} has force_separate_z {options['force_separate_z']}, but it is null or a bool.")
     return options

@@ -47,10 +47,12 @@ class Components:
     Attributes:
         steps: labels 1, 2, ... of each step, taken together.
         note: where they come from, or why there are none.
+        place: the file that decided, by its name and its folder's.
     """
 
     steps: tuple[tuple[int, ...], ...]
     note: str
+    place: str = ""
 
 
 def read_best(folder: Path) -> Best | None:
@@ -92,9 +94,8 @@ def find_postprocessing(roots: Sequence[Path], folds: Sequence[Fold], labels: La
             return _translate(place / POSTPROCESSING, labels)
     pickles = [place / "postprocessing.pkl" for place in places if (place / "postprocessing.pkl").is_file()]
     if pickles:
-        return Components(
-            (), f"{pickles[0]} was not taken over: a pickle may run code, and {POSTPROCESSING} is missing"
-        )
+        told = f"{_name(pickles[0])} was not taken over: a pickle may run code, and {POSTPROCESSING} is missing"
+        return Components((), told)
     return Components((), "nothing is done to segmentations: nnU-Net's folder holds no decision for these folds")
 
 
@@ -107,16 +108,21 @@ def _list_places(roots: Sequence[Path], folds: Sequence[Fold]) -> list[Path]:
     return [roots[0].resolve().parent / "ensembles" / f"ensemble___{names}___{joined}"]
 
 
+def _name(path: Path) -> str:
+    """A file with its folder, and without what lies above: notes travel with a model."""
+    return f"{path.resolve().parent.name}/{path.name}"
+
+
 def _translate(path: Path, labels: Labels) -> Components:
-    content = read_json(path)
+    content, place = read_json(path), _name(path)
     try:
         named, options = content["postprocessing_fns"], content["postprocessing_kwargs"]
         steps = [_translate_step(name, its, labels) for name, its in zip(named, options, strict=True)]
     except (KeyError, TypeError, ValueError, AutosegError) as problem:
-        return Components((), f"{path} was not taken over: {problem}")
+        return Components((), f"{place} was not taken over: {problem}", place)
     if not steps:
-        return Components((), f"nothing is done to segmentations, as {path} decided")
-    return Components(tuple(steps), f"as {path} decided; `nnUNetv2_predict` leaves it to a command of its own")
+        return Components((), f"nothing is done to segmentations, as {place} decided", place)
+    return Components(tuple(steps), f"as {place} decided; `nnUNetv2_predict` leaves it to a command of its own", place)
 
 
 def _translate_step(name: str, options: Mapping[str, Any], labels: Labels) -> tuple[int, ...]:

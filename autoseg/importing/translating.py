@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedConfiguration:
     """A trained configuration, before it becomes part of a plan.
 
     Attributes:
@@ -60,7 +60,7 @@ def name_configuration(configuration: NnunetConfiguration) -> str:
 
 
 def translate_plan(
-    trained: Mapping[str, Trained], dataset: NnunetDataset, *, fingerprint_digest: str, where: str
+    trained: Mapping[str, TrainedConfiguration], dataset: NnunetDataset, *, fingerprint_digest: str, where: str
 ) -> Plan:
     """One plan of all configurations that are imported together.
 
@@ -99,7 +99,7 @@ def _take(value: T, reason: str = TAKEN) -> Decision[T]:
     return Decision(value=value, reason=reason, source="user")
 
 
-def _require_alike(trained: Mapping[str, Trained], where: str) -> None:
+def _require_alike(trained: Mapping[str, TrainedConfiguration], where: str) -> None:
     """A plan has one axis order and one normalisation for all its configurations."""
     found = {name: one.configuration for name, one in trained.items()}
     facts = {name: (one.axis_order, one.schemes, one.inside_mask, one.intensities) for name, one in found.items()}
@@ -129,7 +129,7 @@ def _translate_normalization(configuration: NnunetConfiguration, dataset: Nnunet
             channel=channel,
             scheme=_take(scheme),
             inside_mask=_take(mask),
-            intensities=_take(intensities if scheme == "ct" else None),
+            intensities=_take(intensities),
         )
         for channel, scheme, mask, intensities in zip(
             dataset.channels,
@@ -141,12 +141,12 @@ def _translate_normalization(configuration: NnunetConfiguration, dataset: Nnunet
     )
 
 
-def _leave_out(trained: Mapping[str, Trained]) -> dict[str, Decision[bool]]:
+def _leave_out(trained: Mapping[str, TrainedConfiguration]) -> dict[str, Decision[bool]]:
     reason = "no trained model of it was imported"
     return {name: ruled(False, reason) for name in blueprint.CONFIGURATIONS if name not in trained}
 
 
-def _translate(trained: Trained, dataset: NnunetDataset) -> Configuration:
+def _translate(trained: TrainedConfiguration, dataset: NnunetDataset) -> Configuration:
     found = trained.configuration
     architecture, whole = found.architecture, tuple(map(_to_whole, found.median_shape))
     blocks: Blocks = architecture.blocks
@@ -182,7 +182,7 @@ def _translate_cascade() -> Cascade:
     )
 
 
-def _state_training(trained: Trained) -> dict[str, Decision]:  # type: ignore[type-arg]
+def _state_training(trained: TrainedConfiguration) -> dict[str, Decision]:  # type: ignore[type-arg]
     """What nnU-Net's default trainer does, whoever trained this."""
     n_iterations = N_EPOCHS * blueprint.ITERATIONS_PER_EPOCH
     length = Length(n_iterations=n_iterations, iterations_per_epoch=blueprint.ITERATIONS_PER_EPOCH)

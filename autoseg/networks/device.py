@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed
@@ -20,6 +21,10 @@ from autoseg.serialization import did_you_mean
 STATUS = Path("/proc/self/status")  # Linux: VmHWM is the peak of this process, ru_maxrss that of its parent if higher
 CLEAR_REFERENCES, CLEAR_PEAK = Path("/proc/self/clear_refs"), "5"  # Linux: the peak of the resident set starts anew
 OUT_OF_MEMORY = ("out of memory", "allocate memory")  # what torch says of GPUs, and of the CPU
+TRAINING_REMEDY = (
+    "Plan for less with `autoseg plan --gpu-memory GB`, or set a smaller batch_size or patch_size in the plan."
+)
+PREDICTION_REMEDY = "Allow less by --memory, choose fewer folds by --fold, or compute on --device cpu."
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -86,18 +91,43 @@ def measure_peak_memory_gb(device: torch.device) -> float:
 
 
 @contextmanager
-def explaining_out_of_memory(held: str) -> Iterator[None]:
-    """Turn a device's out-of-memory error into one line: what was being held, and what to set."""
+def explaining_out_of_memory(held: str, remedy: str = TRAINING_REMEDY) -> Iterator[None]:
+    """Turn a device's out-of-memory error into one line.
+
+    Args:
+        held: what was in memory.
+        remedy: the sentence that says what to set.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as problem:
         if isinstance(problem, RuntimeError) and not any(words in str(problem) for words in OUT_OF_MEMORY):
             raise
         first = str(problem).splitlines()[0] if str(problem) else "no memory left"
-        raise ResourceError(
-            f"Out of memory while holding {held}: {first} Plan for less with `autoseg plan --gpu-memory GB`, "
-            "or set a smaller batch_size or patch_size in the plan."
-        ) from None
+        raise ResourceError(f"Out of memory while holding {held}: {first} {remedy}") from None
+
+
+@contextmanager
+def computing_exactly() -> Iterator[None]:
+    """While it is entered, float32 on CUDA is float32: no TF32, whose products keep 10 bits behind the point.
+
+    torch lets cuDNN convolve in TF32 unless it is told otherwise; matrix products are exact unless someone asked for
+    less. The setting is the process's, whatever the thread; it is put back. Source: PyTorch, CUDA semantics,
+    "TensorFloat-32".
+    """
+    part: Any = torch.backends.cudnn
+    name: str = "allow_tf32"
+    exact: bool | str = False
+    try:
+        before = part.allow_tf32
+    except RuntimeError:  # someone set the newer name, and torch then refuses to read the older one
+        part, name, exact = part.conv, "fp32_precision", "ieee"
+        before = part.fp32_precision
+    setattr(part, name, exact)
+    try:
+        yield
+    finally:
+        setattr(part, name, before)
 
 
 def _is_distributed() -> bool:

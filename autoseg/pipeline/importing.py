@@ -12,64 +12,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoseg.data.dataset import Dataset
-from autoseg.data.splits import ALL, Fold
-from autoseg.decision import Decision, found
+from autoseg.data.splits import Fold
 from autoseg.errors import AutosegError, WorkspaceError
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.fingerprinting.fingerprint_file import read_fingerprint
-from autoseg.importing.nnunet_checkpoint import FINAL, NnunetCheckpoint, read_nnunet_checkpoint
-from autoseg.importing.nnunet_folder import ModelFolder, find_model_folders, find_previous_folder, open_model_folder
-from autoseg.importing.nnunet_plans import (
-    NnunetDataset,
-    read_nnunet_configuration,
-    read_nnunet_dataset,
-)
-from autoseg.importing.nnunet_selection import Best, find_postprocessing, read_best
-from autoseg.importing.nnunet_weights import has_all_heads, to_autoseg_names
-from autoseg.importing.translating import PREVIOUS, Trained, name_configuration, translate_plan
+from autoseg.importing.nnunet_checkpoint import NnunetCheckpoint, read_nnunet_checkpoint
+from autoseg.importing.nnunet_folder import ModelFolder, find_model_folders
+from autoseg.importing.nnunet_plans import NnunetDataset, read_nnunet_dataset
+from autoseg.importing.nnunet_selection import read_best
+from autoseg.importing.nnunet_weights import to_autoseg_names
+from autoseg.importing.translating import translate_plan
 from autoseg.networks.checkpoint import Checkpoint, write_checkpoint
+from autoseg.pipeline.import_selection import find_folds_to_name, select_imported
+from autoseg.pipeline.import_sources import DEFAULT_TRAINER, ImportOptions, Source, understand_sources
 from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.selection import HEADER, Selection
 from autoseg.planning.plan import Plan
 from autoseg.planning.plan_file import write_plan
-from autoseg.postprocessing.deciding import Postprocessing, Step
 from autoseg.serialization import digest, digest_file, read_json, replacing, to_plain, write_json, write_yaml
 from autoseg.workspace import Workspace
 
 FINGERPRINT = "dataset_fingerprint.json"
-DEFAULT_TRAINER = "nnUNetTrainer"
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """What is imported.
-
-    Attributes:
-        checkpoint: the file of each fold.
-        previous: the model folder that a cascade builds on, where it is not the sibling that nnU-Net names.
-        family: `TRAINER__PLANS`, where a dataset's results hold several.
-    """
-
-    checkpoint: str = FINAL
-    previous: Path | None = None
-    family: str | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """A trained configuration, found and understood, not yet written.
-
-    Attributes:
-        folder: where it lies.
-        trained: what its files say.
-        is_asked_for: whether it is there for its own sake, and not for a cascade alone.
-        trainer: name of the class that trained it.
-    """
-
-    folder: ModelFolder
-    trained: Trained
-    is_asked_for: bool
-    trainer: str = DEFAULT_TRAINER
 
 
 @dataclass(frozen=True)
@@ -81,12 +44,14 @@ class Imported:
         plan: its plan.
         folds: that were imported, by configuration.
         selection: which configurations predict.
+        folds_to_name: that prediction must be told of; none where it takes every one of the cross-validation.
     """
 
     workspace: Workspace
     plan: Plan
     folds: Mapping[str, tuple[Fold, ...]]
     selection: Selection = field(repr=False)
+    folds_to_name: tuple[Fold, ...] = ()
 
 
 def import_nnunet(
@@ -109,7 +74,7 @@ def import_nnunet(
     preferred = best.families if best is not None else ()
     models = find_model_folders(folder, options.checkpoint, family=options.family, preferred=preferred)
     dataset = read_nnunet_dataset(models[0].root)
-    sources = _understand(models, dataset, options)
+    sources = understand_sources(models, dataset, options)
     fingerprint = _read_fingerprint(models, reporter)
     plan = translate_plan(
         {name: source.trained for name, source in sources.items()},
@@ -117,64 +82,20 @@ def import_nnunet(
         fingerprint_digest=fingerprint.digest if fingerprint else digest(read_json(models[0].root / "plans.json")),
         where=str(folder),
     )
-    selection = _select(sources, plan, dataset, best)
+    selection = select_imported(sources, plan, dataset.labels, best, postprocessing=options.postprocessing)
+    folds_to_name = find_folds_to_name(sources, selection.configurations.value)
     with replacing(output) as temporary:
         _write(Workspace(temporary), folder, sources, plan, dataset, fingerprint)
         write_yaml(Workspace(temporary).selection, selection, header=HEADER)
         _write_weights(Workspace(temporary), sources, plan, reporter)
     _tell(sources, selection, dataset, reporter)
     folds = {name: tuple(source.folder.checkpoints) for name, source in sources.items()}
-    return Imported(Workspace(output), plan, folds, selection)
+    return Imported(Workspace(output), plan, folds, selection, folds_to_name)
 
 
 def _require_free(output: Path) -> None:
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise WorkspaceError(f"{output}: is there already. Choose another folder for the imported model.")
-
-
-def _understand(models: Sequence[ModelFolder], dataset: NnunetDataset, options: ImportOptions) -> dict[str, Source]:
-    """Every configuration by autoseg's name, and what cascades build on."""
-    sources: dict[str, Source] = {}
-    for model in models:
-        source = _open(model, dataset, is_asked_for=True)
-        _put(sources, name_configuration(source.trained.configuration), source)
-    for source in [one for one in sources.values() if one.trained.configuration.previous]:
-        _add_previous(sources, source, dataset, options)
-    return sources
-
-
-def _put(sources: dict[str, Source], name: str, source: Source) -> None:
-    if name in sources:
-        both = f"{sources[name].folder.root.name} and {source.folder.root.name}"
-        raise WorkspaceError(f"{both} are both a {name} in autoseg's words. Import them one by one.")
-    sources[name] = source
-
-
-def _add_previous(sources: dict[str, Source], cascade: Source, dataset: NnunetDataset, options: ImportOptions) -> None:
-    """What a cascade builds on is called `3d_lowres` here, whatever nnU-Net calls it."""
-    name = str(cascade.trained.configuration.previous)
-    there = next((key for key, one in sources.items() if one.trained.configuration.name == name), None)
-    if there is not None and options.previous is None:
-        sources[PREVIOUS] = sources.pop(there)
-        return
-    root = find_previous_folder(cascade.folder, name, options.previous)
-    source = _open(open_model_folder(root, options.checkpoint), dataset, is_asked_for=False)
-    if source.trained.configuration.name != name:
-        came = source.trained.configuration.name
-        raise WorkspaceError(f"{root}: is a model of {came}, but {cascade.folder.root} builds on {name}.")
-    sources[PREVIOUS] = source
-
-
-def _open(model: ModelFolder, dataset: NnunetDataset, *, is_asked_for: bool) -> Source:
-    """What the first fold's checkpoint and the plans beside it say, as nnU-Net's own prediction takes it."""
-    own = read_nnunet_dataset(model.root)
-    if (own.channels, own.labels) != (dataset.channels, dataset.labels):
-        raise WorkspaceError(f"{model.root}: has other channels or labels than the models beside it.")
-    checkpoint = read_nnunet_checkpoint(next(iter(model.checkpoints.values())))
-    configuration = read_nnunet_configuration(model.root, checkpoint.configuration, n_channels=len(own.channels))
-    n_stages = configuration.architecture.topology.n_stages
-    trained = Trained(configuration, checkpoint.mirroring_axes, has_all_heads(checkpoint.weights, n_stages))
-    return Source(model, trained, is_asked_for, checkpoint.trainer)
 
 
 def _read_fingerprint(models: Sequence[ModelFolder], reporter: Reporter) -> Fingerprint | None:
@@ -188,37 +109,6 @@ def _read_fingerprint(models: Sequence[ModelFolder], reporter: Reporter) -> Fing
     except AutosegError as problem:
         reporter.warn(f"The fingerprint was not taken over, so that unusual images will not be noticed: {problem}")
         return None
-
-
-def _select(sources: Mapping[str, Source], plan: Plan, dataset: NnunetDataset, best: Best | None) -> Selection:
-    """Which configurations predict together, and what is done to their result."""
-    chosen = _choose(sources, plan, best)
-    roots = [sources[name].folder.root for name in chosen.value]
-    folds = [set(sources[name].folder.checkpoints) for name in chosen.value]
-    common = sorted(fold for fold in set.intersection(*folds) if fold != ALL)
-    components = find_postprocessing(roots, common, dataset.labels)
-    steps = tuple(Step(labels=labels) for labels in components.steps)
-    dice = {} if best is None or best.dice is None else {" + ".join(chosen.value): round(best.dice, 5)}
-    return Selection(
-        basis=digest([digest_file(path) for source in sources.values() for path in source.folder.checkpoints.values()]),
-        folds=tuple(int(fold) for fold in common),
-        configurations=chosen,
-        postprocessing=found(Postprocessing(steps=steps), components.note),
-        validation_dice=dice,
-    )
-
-
-def _choose(sources: Mapping[str, Source], plan: Plan, best: Best | None) -> Decision[tuple[str, ...]]:
-    names = {source.folder.root.resolve().name: name for name, source in sources.items()}
-    if best is not None and best.folders and set(best.folders) <= set(names):
-        reason = "nnU-Net's best in cross-validation, as its inference_information.json says"
-        return found(tuple(names[folder] for folder in best.folders), reason)
-    asked = [name for name, source in sources.items() if source.is_asked_for]
-    if len(asked) == 1:
-        return found((asked[0],), "the one configuration that was imported")
-    first = plan.first_choice if plan.first_choice in asked else asked[0]
-    others = ", ".join(name for name in asked if name != first)
-    return found((first,), f"nnU-Net's folder does not say which is best; {others} can be chosen by --configuration")
 
 
 def _write(

@@ -18,11 +18,11 @@ from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.networks.device import choose_device
 from autoseg.pipeline.locating import choose_folds_before, find_checkpoints, find_selection, find_trained_on_all
 from autoseg.pipeline.reporting import Reporter
-from autoseg.pipeline.selection import read_fold_reports
+from autoseg.pipeline.selection import read_scores
 from autoseg.postprocessing.deciding import Postprocessing
 from autoseg.prediction.configuration_predictor import ConfigurationPredictor, load_predictor, put_before
 from autoseg.prediction.options import PredictionOptions
-from autoseg.serialization import digest, digest_file, parse_record, read_json
+from autoseg.serialization import digest, digest_file, parse_record, read_json, to_plain
 from autoseg.workspace import Workspace
 
 LOW_SHARE = 0.1  # of the cross-validation's cases; a Dice that is expected below theirs is worth a warning
@@ -39,6 +39,7 @@ class Model:
         fingerprint: of the training cases, to notice unusual input.
         digest: names the weights and the options.
         calibration: from a prediction's certainty to its Dice; None where the cross-validation does not tell.
+        calibration_note: what about these networks and options is not as it was made; empty where nothing is.
         low_dice: of each label, the Dice that one in ten cases of the cross-validation did not reach.
     """
 
@@ -50,12 +51,18 @@ class Model:
     fingerprint: Fingerprint | None
     digest: str
     calibration: Calibration | None = None
+    calibration_note: str = ""
     low_dice: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def description(self) -> str:
         """Which networks predict, in words."""
         return " + ".join(predictor.description for predictor in self.predictors)
+
+    @property
+    def calibration_digest(self) -> str:
+        """Names the calibration, which may change where `digest` and the segmentations stay; empty without one."""
+        return "" if self.calibration is None else digest(self.calibration)
 
     @property
     def device(self) -> torch.device:
@@ -114,6 +121,7 @@ def load_model(
         fingerprint=_read_fingerprint(place),
         digest=digest([content, postprocessing, options or PredictionOptions()]),
         calibration=calibration,
+        calibration_note="" if calibration is None else _compare_options(loader, calibration, predictors, folds),
         low_dice={} if calibration is None else _find_low_dice(place, predictors),
     )
 
@@ -160,12 +168,22 @@ def _read_fingerprint(place: Workspace) -> Fingerprint | None:
     return parse_record(Fingerprint, read_json(place.fingerprint), where=str(place.fingerprint))
 
 
+def _compare_options(
+    loader: _Loader, calibration: Calibration, predictors: Sequence[ConfigurationPredictor], folds: Sequence[Fold]
+) -> str:
+    """What is not as the calibration was made. Where the plan allows no mirror images, asking for none is no change."""
+    options = to_plain(loader.options)
+    if not any(predictor.settings.mirroring_axes.value for predictor in predictors):
+        del options["mirroring"]
+    runs = (loader.place.find_folds(one.configuration) for one in predictors)
+    trained = sorted({fold for each in runs for fold, run in each.items() if run.checkpoint.is_file()})
+    return calibration.describe_mismatch(options, folds or trained)
+
+
 def _find_low_dice(place: Workspace, predictors: Sequence[ConfigurationPredictor]) -> dict[str, float]:
-    """The lower decile of each label's Dice over the validated cases of these configurations."""
+    """The lower decile of each label's Dice over the cases that validated these configurations together."""
     found: dict[str, list[float]] = {}
-    reports = read_fold_reports(place, predictors[0].plan)
-    names = {predictor.configuration for predictor in predictors}
-    for case in (case for (name, _), report in reports.items() if name in names for case in report.cases):
+    for case in read_scores(place, predictors[0].plan, [predictor.configuration for predictor in predictors]):
         for label, scores in case.labels.items():
             found.setdefault(label, []).append(scores.dice)
     return {

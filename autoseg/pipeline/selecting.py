@@ -24,11 +24,13 @@ from autoseg.pipeline.selection import HEADER, NOT_CALIBRATED, FoldReports, Sele
 from autoseg.planning.plan import Plan
 from autoseg.postprocessing.deciding import decide_postprocessing
 from autoseg.prediction.configuration_predictor import load_predictor
+from autoseg.prediction.options import PredictionOptions
 from autoseg.serialization import (
     digest,
     digest_file,
     parse_record,
     read_json,
+    to_plain,
     write_json,
     write_yaml,
 )
@@ -93,7 +95,9 @@ def _calibrate(
             f"the cross-validation scored ({', '.join(candidates)})",
         )
     fold_of = {case.case_id: fold for (_, fold), its in reports.items() for case in its.cases}
-    return calibrate(report.cases, fold_of, configurations)
+    return calibrate(
+        report.cases, fold_of, configurations, to_plain(PredictionOptions())
+    )  # as every case was validated
 
 
 def _gather_candidates(

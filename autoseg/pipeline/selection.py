@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from autoseg.decision import Decision, found
 from autoseg.errors import WorkspaceError
 from autoseg.evaluation.calibrating import Calibration
-from autoseg.evaluation.report import Report
+from autoseg.evaluation.report import CaseScores, Report
+from autoseg.evaluation.selecting import name_candidate
 from autoseg.planning.plan import Plan
 from autoseg.postprocessing.deciding import Postprocessing
 from autoseg.serialization import Record, parse_record, read_json, read_yaml
@@ -21,6 +22,9 @@ Shorten a block to its bare value to set it by hand, e.g. `configurations: [3d_f
 NOT_CALIBRATED: Decision[Calibration | None] = found(
     None,
     "no Dice is predicted: this selection was made by a version that did not calibrate. Run `autoseg select` again",
+)
+NOTHING_TO_CALIBRATE: Decision[Calibration | None] = found(
+    None, "no Dice is predicted: no cross-validation came with this model, and without one nothing tells what to expect"
 )
 
 FoldReports = Mapping[tuple[str, int], Report]
@@ -71,3 +75,15 @@ def read_fold_reports(workspace: Workspace, plan: Plan) -> dict[tuple[str, int],
             if run.report.is_file():
                 reports[name, fold] = parse_record(Report, read_json(run.report), where=str(run.report))
     return reports
+
+
+def read_scores(workspace: Workspace, plan: Plan, configurations: Sequence[str]) -> tuple[CaseScores, ...]:
+    """Scores of the cross-validation of these configurations together; none where nobody scored them."""
+    names = tuple(name for name in plan.configurations if name in configurations)
+    if len(names) == 1:
+        reports = read_fold_reports(workspace, plan)
+        return tuple(case for (name, _), report in reports.items() if name in names for case in report.cases)
+    stored = workspace.crossvalidation(name_candidate(names)) / "report.json"
+    if not stored.is_file():
+        return ()
+    return parse_record(Report, read_json(stored)["report"], where=str(stored), error=WorkspaceError).cases

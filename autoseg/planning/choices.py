@@ -5,18 +5,26 @@ Tuples run along the configuration's axes: three in axis order for 3D, the last 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+import pydantic
 
 from autoseg.serialization import Record
 
+Separate = Literal["by_spacing", "never", "always"]
+
 
 class Resampling(Record):
-    """Spline orders of resampling.
+    """Spline orders of resampling, and the axis that is resampled on its own.
+
+    A file holds `separate` only where it is not by_spacing: plans of before, and their digests, stay what they are.
 
     Attributes:
         image_order, segmentation_order, logits_order: within the plane, or along all axes.
-        separate_axis: the axis (in axis order) that is resampled on its own, None if all are treated alike.
+        separate_axis: the axis (in axis order) that is resampled on its own where the case's own spacing does not
+            decide it, None if all are treated alike.
         separate_order: the spline order along that axis.
+        separate: whether an axis is resampled on its own; names in `naming.SEPARATE`.
     """
 
     image_order: int = 3
@@ -24,6 +32,14 @@ class Resampling(Record):
     logits_order: int = 1
     separate_axis: int | None = None
     separate_order: int = 0
+    separate: Separate = "by_spacing"
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_by_spacing(self, handler: Any) -> Any:
+        shown = handler(self)
+        if self.separate == "by_spacing":
+            shown.pop("separate", None)
+        return shown
 
 
 class Topology(Record):

@@ -181,6 +181,12 @@ NORMALIZATION_SCHEMES = _table(
     Named(name="none", meaning="as it is"),
 )
 
+SEPARATE = _table(
+    Named(name="by_spacing", meaning="where it is more than 3 times coarser than the finest"),
+    Named(name="never", meaning="all axes are treated alike"),
+    Named(name="always", meaning="the coarsest axis, if it is one alone"),
+)
+
 PRECISIONS = _table(
     Named(name="float32", meaning="everything in 32 bits"),
     Named(name="bfloat16", meaning="convolutions in 16 bits of float32's range; GPUs from Ampere on"),

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from autoseg.data.labels import IGNORED
 from autoseg.errors import UsageError, WorkspaceError
 from autoseg.networks.build import place_network
 from autoseg.networks.checkpoint import Checkpoint, load_network, read_checkpoint
@@ -22,8 +23,8 @@ from autoseg.planning.plan import Configuration, Plan
 from autoseg.prediction.memory.budget import Resources
 from autoseg.prediction.options import PredictionOptions
 from autoseg.prediction.restoring.restore import Member, restore, segment_on_grid
-from autoseg.prediction.windows.sliding_window import Logits, predict_logits
-from autoseg.preprocessing.preprocess import Axes3, Placement, Spacing3, choose_separate_axis
+from autoseg.prediction.windows.sliding_window import Logits, choose_windows_per_batch, predict_logits
+from autoseg.preprocessing.preprocess import Axes3, Placement, Prepared, Spacing3, choose_separate_axes
 from autoseg.preprocessing.resampling import resample_labels
 
 OnProgress = Callable[[int, int], None]
@@ -125,12 +126,17 @@ class ConfigurationPredictor:
             mirroring_axes=settings.mirroring_axes.value,
             regions=bool(labels.regions),
             device=self.device,
-            windows_per_batch=resources.windows_per_batch,
+            windows_per_batch=self._count_windows(resources),
             sums=resources.sums,
             folder=resources.folder,
             count_agreement=count_agreement,
             on_progress=on_progress,
         )
+
+    def _count_windows(self, resources: Resources) -> int:
+        """Seen at once: resources serve all passes over a case, each of which has a patch of its own."""
+        most = choose_windows_per_batch(self.settings.patch_size.value, self.device)
+        return min(resources.windows_per_batch or most, most)
 
     def make_member(self, said: Logits, placement: Placement) -> Member:
         """Logits with all that leads to the original grid."""
@@ -160,33 +166,41 @@ def segment_for_cascade(
     Returns:
         int16 of `shape`.
     """
-    axis = choose_separate_axis(spacing_mm, settings.resampling.value.separate_axis)
+    axis, _ = choose_separate_axes(spacing_mm, settings.spacing_mm.value, settings.resampling.value)
     return segment_on_grid(member, shape, separate_axis=axis, slab_bytes=(resources or Resources()).slab_bytes)
 
 
 def segment_through_original(
-    member: Member, settings: Configuration, placement: Placement, resources: Resources | None = None
+    member: Member, settings: Configuration, case: Prepared, resources: Resources | None = None
 ) -> np.ndarray:
     """The previous segmentation, decided on the original grid and then resampled: what nnU-Net's cascades see.
+
+    As there, background outside of the non-zero mask is resampled as a label of its own, and of equal weights the
+    nearest voxel's label wins.
 
     Args:
         member: what the pass before says.
         settings: the cascade's configuration.
-        placement: of the cascade's network grid in the original image.
+        case: on the cascade's network grid.
         resources: what may be held.
 
     Returns:
-        int16 of the placement's network shape.
+        int16 of the case's network shape.
     """
-    methods = settings.resampling.value
+    methods, placement = settings.resampling.value, case.placement
     original = restore([member], slab_bytes=(resources or Resources()).slab_bytes).segmentation
-    return resample_labels(
-        np.ascontiguousarray(original[placement.slices].transpose(placement.axis_order)),
+    decided = np.ascontiguousarray(original[placement.slices].transpose(placement.axis_order))
+    decided[(decided == 0) & case.find_outside()] = IGNORED
+    resampled = resample_labels(
+        decided,
         placement.network_shape,
         methods.segmentation_order,
         separate_axis=placement.separate_axis,
         separate_order=methods.separate_order,
+        vote="nearest",
     )
+    np.copyto(resampled, 0, where=resampled == IGNORED)
+    return resampled
 
 
 def load_predictor(

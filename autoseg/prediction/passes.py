@@ -53,7 +53,8 @@ def prepare_case(predictors: Sequence[ConfigurationPredictor], image: np.ndarray
     """Bring an image onto the network grids of all passes.
 
     Args:
-        image: (C, Z, Y, X) as it was read; nothing needs it afterwards.
+        image: (C, Z, Y, X) as it was read. It is let go once it is normalised: whoever passes it on without keeping it,
+            as by `images.pop()`, holds it no longer while it is resampled.
         spacing_mm: mm (z, y, x).
 
     Returns:
@@ -61,9 +62,13 @@ def prepare_case(predictors: Sequence[ConfigurationPredictor], image: np.ndarray
     """
     cases: Cases = {}
     plan, aligned = None, None
-    for predictor in list_passes(predictors):
+    passes, given = list_passes(predictors), [image]
+    del image
+    for number, predictor in enumerate(passes):
         if aligned is None or plan is None or not _align_alike(plan, predictor.plan):
-            plan, aligned = predictor.plan, align(image, None, spacing_mm, predictor.plan)
+            plan = predictor.plan
+            is_last = all(_align_alike(plan, later.plan) for later in passes[number:])
+            aligned = align(given.pop() if is_last else given[0], None, spacing_mm, plan)
         if predictor.grid not in cases:
             cases[predictor.grid] = prepare(aligned, predictor.settings)
     return cases
@@ -119,7 +124,7 @@ def _segment_before(
         return None
     member = said[id(previous)]
     if cascade.through.value == "original_grid":
-        return segment_through_original(member, predictor.settings, case.placement, resources)
+        return segment_through_original(member, predictor.settings, case, resources)
     shape = case.placement.network_shape
     return segment_for_cascade(member, spacings[previous.grid], predictor.settings, shape, resources)
 

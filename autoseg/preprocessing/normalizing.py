@@ -5,8 +5,11 @@ part of the plan; a new scheme is one function and one line in `SCHEMES`, or a p
 
 Two schemes use the dataset's foreground: `ct`, and `dataset_percentile_clip`. The others measure the case itself, or
 nothing. `robust` has no form for a dataset: a fingerprint's `Intensities` hold a median, but no quartiles.
-Where the plan says `inside_mask`, statistics are taken inside the mask alone and everything outside becomes zero. A
-channel without contrast becomes zero under every scheme that measures the case, never NaN.
+Where the plan says `inside_mask`, `zscore`, `percentile_clip`, `robust`, `histogram_equalization` and `clahe` take
+their statistics inside the mask alone and set everything outside to zero. The others map a value to the same number
+wherever it lies and do not look at the mask: `ct`, `dataset_percentile_clip`, `rgb` and `none` measure nothing in the
+case, and `rescale` takes the range of the whole crop, as in nnU-Net. A channel without contrast becomes zero under
+every scheme that measures the case, never NaN.
 """
 
 from __future__ import annotations
@@ -99,14 +102,13 @@ def _inside_mask(change: Change) -> Scheme:
     return scheme
 
 
-@_inside_mask
-def apply_ct(values: Array, plan: ChannelPlan) -> Array:
+def apply_ct(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
     """Clip to the dataset's foreground percentiles 0.5 and 99.5, subtract its mean, divide by its deviation."""
     facts = _require_intensities(plan)
-    np.clip(values, facts.percentile_00_5, facts.percentile_99_5, out=values)
-    values -= facts.mean
-    values /= max(facts.std, SMALLEST_SPREAD)
-    return values
+    np.clip(channel, facts.percentile_00_5, facts.percentile_99_5, out=channel)
+    channel -= facts.mean
+    channel /= max(facts.std, SMALLEST_SPREAD)
+    return channel
 
 
 @_inside_mask
@@ -117,23 +119,20 @@ def apply_zscore(values: Array, plan: ChannelPlan) -> Array:
     return values
 
 
-@_inside_mask
-def apply_rescale(values: Array, plan: ChannelPlan) -> Array:
-    """Map the case's range to 0..1."""
-    return _map_range(values, float(values.min()), float(values.max()))
+def apply_rescale(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
+    """Map the range of the whole crop to 0..1."""
+    return _map_range(channel, float(channel.min()), float(channel.max()))
 
 
-@_inside_mask
-def apply_rgb(values: Array, plan: ChannelPlan) -> Array:
+def apply_rgb(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
     """Map 0..255 to 0..1."""
-    values /= RGB_RANGE
-    return values
+    channel /= RGB_RANGE
+    return channel
 
 
-@_inside_mask
-def apply_none(values: Array, plan: ChannelPlan) -> Array:
+def apply_none(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
     """Leave the intensities as they are."""
-    return values
+    return channel
 
 
 @_inside_mask
@@ -145,11 +144,10 @@ def apply_percentile_clip(values: Array, plan: ChannelPlan) -> Array:
     return _map_range(values, low, high)
 
 
-@_inside_mask
-def apply_dataset_percentile_clip(values: Array, plan: ChannelPlan) -> Array:
+def apply_dataset_percentile_clip(channel: Array, mask: Array, plan: ChannelPlan) -> Array:
     """Clip to the dataset's foreground percentiles 0.5 and 99.5 and map these to 0..1, the same in every case."""
     facts = _require_intensities(plan)
-    return _map_range(values, facts.percentile_00_5, facts.percentile_99_5)
+    return _map_range(channel, facts.percentile_00_5, facts.percentile_99_5)
 
 
 @_inside_mask

@@ -21,7 +21,7 @@ from autoseg.machine import count_cores, measure_free_memory_bytes
 from autoseg.planning.plan import Plan
 from autoseg.preprocessing.equalizing import estimate_local_bytes
 from autoseg.preprocessing.preprocess import align, compute_network_shape, prepare
-from autoseg.preprocessing.store import has_case, write_case
+from autoseg.preprocessing.store import ENDINGS, has_case, write_case
 from autoseg.serialization import digest, digest_file
 
 BYTES_PER_VOXEL = 36  # per channel at the peak, while a compressed file of 64-bit floats is decoded: 31.8 were measured
@@ -185,9 +185,11 @@ def _collect(future: Future[None], job: CaseJob) -> None:
 
 def _remove_traces(job: CaseJob) -> None:
     """Remove what a killed process was writing: no other process works on its case."""
+    written = {f"{job.case.id}{ending}" for ending in ENDINGS}
     for folder in job.folders.values():
-        for unfinished in folder.glob(f".writing-*/{job.case.id}.*"):
-            shutil.rmtree(unfinished.parent, ignore_errors=True)
+        for unfinished in folder.glob(".writing-*/*"):
+            if unfinished.name in written:
+                shutil.rmtree(unfinished.parent, ignore_errors=True)
 
 
 def _give_up(job: CaseJob, why: str) -> ResourceError:

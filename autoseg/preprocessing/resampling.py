@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
@@ -24,6 +25,7 @@ TIE = 1e-6  # label weights nearer than this are equal: float32 sums of one and 
 Array = np.ndarray
 Matrices = tuple[Array | None, ...]
 Slices = tuple[slice, ...]
+Vote = Literal["smallest", "nearest"]
 
 
 def resample(
@@ -72,6 +74,7 @@ def resample_labels(
     *,
     separate_axis: int | None = None,
     separate_order: int = 0,
+    vote: Vote = "smallest",
 ) -> Array:
     """Interpolate the mask of every label and let each voxel take the label that weighs most.
 
@@ -83,6 +86,9 @@ def resample_labels(
     Args:
         segmentation: (Z, Y, X) integer array.
         new_shape, order, separate_axis, separate_order: as for `resample`.
+        vote: `smallest` as above. `nearest` is what nnU-Net does with batchgenerators 0.25.5: of equal weights the
+            label of the nearest voxel wins if it is among them, the smallest otherwise; and `IGNORED` is a label like
+            the others.
 
     Returns:
         array of `new_shape` and the input's type; it holds no label that the input does not hold.
@@ -91,12 +97,20 @@ def resample_labels(
         return segmentation.copy()
     first, *others = compute_matrices(segmentation.shape, new_shape, axis_orders(order, separate_axis, separate_order))
     boxes = dict(find_label_boxes(segmentation))
-    result = np.full(new_shape, min(boxes.keys() - {IGNORED}, default=IGNORED), dtype=segmentation.dtype)
+    indices = _find_nearest(segmentation.shape, new_shape) if vote == "nearest" else None
+    alike = boxes.keys() if vote == "nearest" else boxes.keys() - {IGNORED}
+    result = np.full(new_shape, min(alike, default=IGNORED), dtype=segmentation.dtype)
     for slab in cut_slabs(tuple(slice(0, length) for length in new_shape)):
         rows = slab[0]
         columns, matrix = (rows, None) if first is None else _cut_band(first[rows])
-        _vote(segmentation[columns], _clip_boxes(boxes, columns), (matrix, *others), result[rows])
+        nearest = None if indices is None else segmentation[np.ix_(indices[0][rows], *indices[1:])]
+        _vote(segmentation[columns], _clip_boxes(boxes, columns), (matrix, *others), result[rows], nearest)
     return result
+
+
+def _find_nearest(shape: Sequence[int], new_shape: Sequence[int]) -> list[Array]:
+    """For each axis and each voxel of the new grid, the nearest voxel of the old one."""
+    return [compute_matrix(n_in, n_out, 0).argmax(axis=1) for n_in, n_out in zip(shape, new_shape, strict=True)]
 
 
 def _cut_band(matrix: Array) -> tuple[slice, Array]:
@@ -115,18 +129,28 @@ def _clip_boxes(boxes: Mapping[int, Slices], columns: slice) -> dict[int, Slices
     return clipped
 
 
-def _vote(segmentation: Array, boxes: dict[int, Slices], matrices: Matrices, result: Array) -> None:
-    """Write into `result` the label that weighs most at each voxel, and `IGNORED` where it weighs more than half."""
+def _vote(
+    segmentation: Array, boxes: dict[int, Slices], matrices: Matrices, result: Array, nearest: Array | None
+) -> None:
+    """Write into `result` the label that weighs most at each voxel, and `IGNORED` where it weighs more than half.
+
+    With the nearest label of each voxel, it wins where none weighs more, and `IGNORED` takes part like any other.
+    """
     heaviest = np.zeros(result.shape, dtype=np.float32)
-    ignored = boxes.pop(IGNORED, None)
+    of_nearest = None if nearest is None else np.zeros(result.shape, dtype=np.float32)
+    ignored = boxes.pop(IGNORED, None) if nearest is None else None
     for label, box in boxes.items():
         reached, weights = _weigh(segmentation, label, box, matrices)
         heavier = weights > heaviest[reached] + TIE
         np.copyto(heaviest[reached], weights, where=heavier)
         result[reached][heavier] = label
+        if nearest is not None and of_nearest is not None:
+            np.copyto(of_nearest[reached], weights, where=nearest[reached] == label)
     if ignored is not None:
         reached, weights = _weigh(segmentation, IGNORED, ignored, matrices)
         result[reached][weights > 0.5 + TIE] = IGNORED
+    if nearest is not None and of_nearest is not None:
+        np.copyto(result, nearest, where=of_nearest >= heaviest - TIE)
 
 
 def _weigh(segmentation: Array, label: int, box: Slices, matrices: Matrices) -> tuple[Slices, Array]:

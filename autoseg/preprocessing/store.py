@@ -23,7 +23,7 @@ from autoseg.preprocessing.preprocess import Placement, Prepared
 from autoseg.preprocessing.resampling import Slices, cut_slabs, find_label_boxes
 from autoseg.serialization import Record, digest, parse_record, read_json, replacing, write_json
 
-FORMAT = 1
+FORMAT = 2  # 1 clipped a case with an axis apart as one volume, blanked the outside of a mask under every scheme
 ENDINGS = (".image.b2nd", ".segmentation.b2nd", ".locations.npy", ".json")  # the files of a case
 LOCATIONS_PER_LABEL = 10_000  # enough to start patches anywhere in a label (borrowed from nnU-Net)
 

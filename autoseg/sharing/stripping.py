@@ -40,8 +40,9 @@ KEPT_OF_TRAINING = (
     "nnunet_trainer",
     "epochs",
 )
-ABSOLUTE = re.compile(r"(?<![\w.)])(?:[A-Za-z]:)?(?:[\\/][^\s\\/]+)*[\\/]([^\s\\/]+)")
-RELATIVE = re.compile(r"(?:[^\s\\/]+[\\/])+([^\s\\/]+\.[A-Za-z]\w+)")  # of a file; without an ending it may be a ratio
+FILE = re.compile(r"[^\s\\/]*[\\/](?:[^;\n]*[\\/])?([^\s;\\/](?:[^;\\/\n]*?[^\s;\\/])?\.[A-Za-z]\w+)")
+FOLDER = re.compile(r"(?<![\w.)~:\\/])(?:[A-Za-z]:[\\/]|\.{1,2}[\\/]|~[\\/]|[\\/](?=\w))[^;,\n]*")
+A_FOLDER = "a folder"
 COUNTED = {"train_ids": "n_train", "validation_ids": "n_validation"}
 
 
@@ -78,31 +79,40 @@ def strip_training(facts: Mapping[str, Any]) -> dict[str, Any]:
 def strip_reasons(record: R, folders: Sequence[Path]) -> R:
     """A record whose reasons name files without the folders that they lie in.
 
+    A path with spaces looks like several words: what stands between its first and its last separator goes with it,
+    even where it was a word of the sentence.
+
     Args:
-        folders: that are known, for a path with spaces looks like several words.
+        folders: that are known; where one of them begins and ends is certain.
     """
-    known = sorted({str(path) for folder in folders for path in (folder, folder.resolve())}, key=len, reverse=True)
-    return parse_record(type(record), _strip_reasons(to_plain(record), known), where="the model")
+    known = {str(path) for folder in folders for path in (folder, folder.resolve()) if path.is_absolute()}
+    named = [re.escape(path) for path in sorted(known, key=len, reverse=True) if len(path) > 1]
+    folder = re.compile(rf"(?<!\S)({'|'.join(named)})(?![\w.-])" if named else r"(?!)")
+    return parse_record(type(record), _strip_reasons(to_plain(record), folder), where="the model")
 
 
-def _strip_reasons(plain: Any, folders: Sequence[str]) -> Any:
+def _strip_reasons(plain: Any, folder: re.Pattern[str]) -> Any:
     if isinstance(plain, list):
-        return [_strip_reasons(item, folders) for item in plain]
+        return [_strip_reasons(item, folder) for item in plain]
     if not isinstance(plain, dict):
         return plain
     return {
-        key: _strip_sentence(item, folders)
+        key: _strip_sentence(item, folder)
         if key == "reason" and isinstance(item, str)
-        else _strip_reasons(item, folders)
+        else _strip_reasons(item, folder)
         for key, item in plain.items()
     }
 
 
-def _strip_sentence(sentence: str, folders: Sequence[str]) -> str:
-    for folder in folders:
-        if len(folder) > 1:
-            sentence = sentence.replace(folder, "")
-    return RELATIVE.sub(r"\1", ABSOLUTE.sub(r"\1", sentence))
+def _strip_sentence(sentence: str, folder: re.Pattern[str]) -> str:
+    """A known folder becomes a word; then files lose what is before their name, and other folders all of it."""
+    sentence = folder.sub(lambda found: _replace_known(found, sentence), sentence)
+    return FOLDER.sub(A_FOLDER, FILE.sub(r"\1", sentence))
+
+
+def _replace_known(found: re.Match[str], sentence: str) -> str:
+    """Nothing where a path goes on behind it."""
+    return "" if sentence[found.end() : found.end() + 1] in ("/", "\\") else A_FOLDER
 
 
 def strip_report(report: Report) -> Report:

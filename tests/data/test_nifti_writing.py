@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +121,15 @@ def test_what_nifti_does_not_hold_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_is_known_beforehand(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="GB are needed to write probabilities"):
         make_spool((2**20, 2**20, 2**10), "uint8", tmp_path)
+
+
+def test_a_disk_that_takes_no_more_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(ResourceError, match=r"could not hold .* to write probabilities \(No space left on device\)"):
+        make_spool(SHAPE, "uint8", tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(ResourceError, match="nothing can be written there"):
+        make_spool(SHAPE, "uint8", tmp_path / "nowhere")

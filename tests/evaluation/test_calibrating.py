@@ -207,3 +207,57 @@ def test_calibration_survives_its_file() -> None:
     assert calibration is not None
     stored = parse_yaml(dump_yaml(Holder(calibration=calibration)), where="x.yaml")
     assert parse_record(Holder, stored, where="x.yaml").calibration == calibration
+
+
+def mix(noisy: list[CaseScores], true: list[CaseScores]) -> list[CaseScores]:
+    """The liver of one and the tumour of the other."""
+    return [
+        one.model_copy(
+            update={
+                "labels": {"liver": one.labels["liver"], "tumour": other.labels["tumour"]},
+                "confidence": (one.confidence[0], other.confidence[1]),
+            }
+        )
+        for one, other in zip(noisy, true, strict=True)
+    ]
+
+
+def test_the_stated_error_is_that_of_what_is_predicted() -> None:
+    """Liver by its mean, tumour by its line: the error of new cases, which neither line nor mean everywhere has."""
+    cases = mix(simulate(60, seed=4, slope=0.0, noise=0.03), simulate(60, seed=5))
+    decision = calibrate(cases, folds(cases, 5), ["a"])
+    assert decision.value is not None
+    by_label, facts = decision.inputs["labels"], decision.inputs
+    assert [bool(label.weights) for label in decision.value.labels.values()] == [False, True]
+    assert by_label["liver"]["mae"] == by_label["liver"]["mae_of_mean"] != by_label["liver"]["mae_of_line"]
+    assert by_label["tumour"]["mae"] == by_label["tumour"]["mae_of_line"] != by_label["tumour"]["mae_of_mean"]
+    assert facts["mae"] == pytest.approx(np.mean([by_label[name]["mae"] for name in OFFSETS]), abs=1e-4)
+    assert f"an error of {facts['mae']:.4f} Dice" in decision.reason
+    assert "of liver by its mean" in decision.reason
+
+
+def test_the_interval_is_that_of_what_is_predicted() -> None:
+    cases = mix(simulate(60, seed=4, slope=0.0, noise=0.03), simulate(60, seed=5))
+    calibration = calibrate(cases, folds(cases, 5), ["a"]).value
+    assert calibration is not None
+    dice = np.array([case.labels["liver"].dice for case in cases])
+    parts = np.arange(60) % 5
+    errors = np.sort([own - dice[parts != part].mean() for own, part in zip(dice, parts, strict=True)])
+    liver = calibration.labels["liver"]
+    assert (liver.low, liver.high) == pytest.approx((errors[5], errors[-6]))  # the 6th of 60: a tenth of 61
+
+
+def test_a_calibration_says_where_a_prediction_is_made_otherwise() -> None:
+    cases = simulate(20, seed=15)
+    made = {"step": 0.5, "mirroring": "all"}
+    calibration = calibrate(cases, folds(cases, 3), ["a"], made).value
+    assert calibration is not None
+    assert calibration.describe_mismatch({**made, "new": 1}, [0, 2]) == ""
+    told = calibration.describe_mismatch({"step": 0.75, "mirroring": "none"}, ["all"])
+    assert told == "calibrated with step 0.5 (here 0.75), mirroring all (here none), folds 0, 1, 2 (here all)"
+
+
+def test_calibrations_of_earlier_files_were_made_thoroughly() -> None:
+    old = Calibration(configurations=("a",), labels={})
+    assert old.describe_mismatch({"step": 0.5, "mirroring": "all"}, ["all"]) == ""
+    assert "mirroring all (here none)" in old.describe_mismatch({"step": 0.5, "mirroring": "none"})

@@ -13,7 +13,7 @@ import torch
 
 from autoseg.importing.nnunet_plans import NnunetDataset, read_nnunet_configuration, read_nnunet_dataset
 from autoseg.importing.nnunet_weights import to_nnunet_names
-from autoseg.importing.translating import Trained, name_configuration, translate_plan
+from autoseg.importing.translating import TrainedConfiguration, name_configuration, translate_plan
 from autoseg.networks.build import build_network
 from autoseg.planning.plan import Plan
 
@@ -122,10 +122,10 @@ def plan_folder(folder: Path, name: str) -> tuple[Plan, str]:
     """The plan of one configuration of a folder, and its name here; of a cascade together with what it builds on."""
     dataset: NnunetDataset = read_nnunet_dataset(folder)
     found = read_nnunet_configuration(folder, name, n_channels=len(dataset.channels))
-    trained = {name_configuration(found): Trained(found, (0, 1), deep_supervision=True)}
+    trained = {name_configuration(found): TrainedConfiguration(found, (0, 1), deep_supervision=True)}
     if found.previous is not None:
         before = read_nnunet_configuration(folder, found.previous, n_channels=len(dataset.channels))
-        trained["3d_lowres"] = Trained(before, (0, 1), deep_supervision=True)
+        trained["3d_lowres"] = TrainedConfiguration(before, (0, 1), deep_supervision=True)
     plan = translate_plan(trained, dataset, fingerprint_digest="0", where=str(folder))
     return plan, name_configuration(found)
 

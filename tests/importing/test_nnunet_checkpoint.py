@@ -85,3 +85,28 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, damage: str) -> None:
     with pytest.raises(WorkspaceError, match=r"it.pth: is damaged or no checkpoint of nnU-Net") as told:
         read_nnunet_checkpoint(path)
     assert "\n" not in str(told.value)
+
+
+LEGACY = pickle.dumps({"init_args": {"configuration": "2d"}, "current_epoch": 3}, protocol=2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02X\x01",  # a string whose length is cut: struct.error
+        b"\x80\x02\x8a\x05\x01",  # a long number that ends early
+        b"\x80\x02.",  # a stop without a value: IndexError
+        b"\x80\x02h\x07.",  # a memo that nobody filled: KeyError
+        b"\x80\x02X\xff\xff\xff\xff.",  # a string longer than the file
+        b"\x80\x02(K\x01K\x02s.",  # pairs for no dictionary
+        *(LEGACY[:length] for length in range(1, len(LEGACY), 7)),
+    ],
+)
+def test_a_legacy_pickle_cut_anywhere_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "it.pth"
+    path.write_bytes(content)
+    with pytest.raises(
+        WorkspaceError, match=r"it.pth: (is damaged or no checkpoint of nnU-Net|.*Copy it anew)"
+    ) as told:
+        read_nnunet_checkpoint(path)
+    assert "\n" not in str(told.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from autoseg.errors import PlanError
 from autoseg.importing.nnunet_plans import NnunetConfiguration, read_nnunet_configuration
-from tests.importing.conftest import make_plans, make_settings
+from tests.importing.conftest import CT, make_plans, make_settings
 
 
 def read(tmp_path: Path, plans: Any, name: str = "3d_fullres") -> NnunetConfiguration:
@@ -70,11 +71,18 @@ def test_plans_before_2_4_say_the_same(tmp_path: Path) -> None:
         ("conv_bias", False, "conv_bias is False"),
         ("stem_channels", 7, "stem_channels is 7"),
         ("attention", True, "attention=True"),
+        ("nonlin", "removed", "nonlin is not named"),
+        ("norm_op", "removed", "norm_op is not named"),
+        ("norm_op_kwargs", "removed", "norm_op_kwargs is .*'affine': False"),
+        ("conv_op", "removed", "conv_op is not named"),
+        ("conv_bias", "removed", "conv_bias is False"),
     ],
 )
 def test_another_network_is_refused(tmp_path: Path, key: str, value: Any, said: str) -> None:
     settings = make_settings()
     settings["architecture"]["arch_kwargs"][key] = value
+    if value == "removed":  # then its class builds without, as PlainConvUNet's signature says
+        del settings["architecture"]["arch_kwargs"][key]
     with pytest.raises(PlanError, match=said):
         read(tmp_path, make_plans({"3d_fullres": settings}))
 
@@ -96,7 +104,8 @@ def test_other_preprocessing_is_refused(tmp_path: Path, key: str, value: Any, sa
 @pytest.mark.parametrize(
     ("use", "option", "said"),
     [
-        ("data", {"force_separate_z": True}, "force_separate_z True"),
+        ("data", {"force_separate_z": True}, "force_separate_z of resampling_fn_probabilities is None, but True"),
+        ("data", {"force_separate_z": "z"}, "force_separate_z z, but it is null or a bool"),
         ("probabilities", {"order_z": 1}, "order_z of resampling_fn_probabilities is 1, but 0"),
         ("data", {"separate_z_anisotropy_threshold": 5}, "separate_z_anisotropy_threshold 5"),
         ("seg", {"blur": 2}, "blur 2, which is not known"),
@@ -109,7 +118,39 @@ def test_other_resampling_is_refused(tmp_path: Path, use: str, option: dict[str,
         read(tmp_path, make_plans({"3d_fullres": settings}))
 
 
+@pytest.mark.parametrize(("force", "separate"), [(None, "by_spacing"), (False, "never"), (True, "always")])
+def test_whether_a_coarse_axis_is_forced_apart_is_taken_over(tmp_path: Path, force: Any, separate: str) -> None:
+    settings = make_settings()
+    for use in ("data", "seg", "probabilities"):
+        settings[f"resampling_fn_{use}_kwargs"]["force_separate_z"] = force
+    assert read(tmp_path, make_plans({"3d_fullres": settings})).resampling.separate == separate
+
+
 def test_a_reader_that_turns_images_is_refused(tmp_path: Path) -> None:
     plans = {**make_plans({"3d_fullres": make_settings()}), "image_reader_writer": "NibabelIOWithReorient"}
     with pytest.raises(PlanError, match=r"NibabelIOWithReorient .it turns every image"):
+        read(tmp_path, plans)
+
+
+def test_only_zscore_obeys_the_mask(tmp_path: Path) -> None:
+    """nnU-Net's other schemes do not look at use_mask_for_norm."""
+    masks = {}
+    for scheme in ("CT", "ZScore", "RescaleTo01", "RGBTo01", "No"):
+        settings = {**make_settings(), "normalization_schemes": [f"{scheme}Normalization"] * 2}
+        masks[scheme] = read(tmp_path, make_plans({"3d_fullres": settings | {"use_mask_for_norm": [True, False]}}))
+    assert {name: found.inside_mask for name, found in masks.items()} == {
+        **dict.fromkeys(masks, (False, False)),
+        "ZScore": (True, False),
+    }
+
+
+def test_intensities_are_read_for_ct_alone(tmp_path: Path) -> None:
+    """nnU-Net writes NaN for a channel in which no foreground was measured."""
+    plans = make_plans({"3d_fullres": make_settings()})
+    plans["foreground_intensity_properties_per_channel"]["1"] = dict.fromkeys(CT, math.nan)
+    found = read(tmp_path, plans)
+    assert found.intensities[0] is not None
+    assert (found.intensities[0].mean, found.intensities[1]) == (CT["mean"], None)
+    plans["foreground_intensity_properties_per_channel"]["0"] = dict.fromkeys(CT, math.nan)
+    with pytest.raises(PlanError, match=r"foreground_intensity_properties_per_channel.0"):
         read(tmp_path, plans)

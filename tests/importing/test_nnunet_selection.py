@@ -59,3 +59,16 @@ def test_a_wrong_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "inference_information.json").write_text("[]", encoding="utf-8")
     with pytest.raises(WorkspaceError, match=r"inference_information.json: is not as nnU-Net writes it"):
         read_best(tmp_path)
+
+
+def test_notes_name_a_file_and_its_folder_alone(tmp_path: Path) -> None:
+    """They travel with the model."""
+    home = tmp_path / "My Data" / "Hans Mueller"
+    write_postprocessing(home, [KEEP], [{"labels_or_regions": 3}])
+    (home / "postprocessing.pkl").touch()
+    for folds in ([0, 1], [0]):
+        note = find_postprocessing([home], folds, LABELS).note
+        assert str(home.parent) not in note
+    assert (
+        "as crossval_results_folds_0_1/postprocessing.json decided" in find_postprocessing([home], [0, 1], LABELS).note
+    )

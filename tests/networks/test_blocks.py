@@ -48,3 +48,16 @@ def test_names_of_weights_do_not_depend_on_dropout() -> None:
     whole, dropping = (ResidualBlock(3, 5, kernel, strides, dropout=share) for share in (0.0, 0.2))
     assert list(whole.state_dict()) == list(dropping.state_dict())
     assert sum(isinstance(module, nn.Dropout3d) for module in dropping.modules()) == 1
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 9, 40, 33), (1, 24, 5, 7, 6), (1, 3, 1, 512, 2)])
+def test_prediction_normalises_exactly_in_channels_last_memory(shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(2)
+    x = (torch.randn(shape, generator=generator) * 1.3 + 40).to(memory_format=torch.channels_last_3d)
+    layer = normalize_instances(shape[1])
+    torch.nn.init.uniform_(layer.weight, 0.5, 1.5, generator=generator)
+    torch.nn.init.uniform_(layer.bias, -1, 1, generator=generator)
+    weight, bias = layer.weight.double(), layer.bias.double()
+    expected = functional.instance_norm(x.double(), weight=weight, bias=bias, eps=NORM_EPSILON)
+    with torch.inference_mode():
+        assert float((layer(x) - expected).abs().max()) < 2e-5

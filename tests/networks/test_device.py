@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +16,9 @@ import torch
 
 from autoseg.errors import ResourceError, UsageError
 from autoseg.networks.device import (
+    PREDICTION_REMEDY,
     choose_device,
+    computing_exactly,
     explaining_out_of_memory,
     find_mixed_type,
     forget_peak_memory,
@@ -46,6 +52,40 @@ def test_out_of_memory_says_what_was_held_and_what_to_set() -> None:
         explaining_out_of_memory("a batch of 2"),
     ):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+
+def test_out_of_memory_at_prediction_says_what_helps_there() -> None:
+    with (
+        pytest.raises(ResourceError, match=r"while holding a case: .*--memory.*--fold.*--device cpu\.$") as told,
+        explaining_out_of_memory("a case", PREDICTION_REMEDY),
+    ):
+        raise MemoryError
+    assert "batch_size" not in str(told.value)
+
+
+@pytest.mark.parametrize("allows", [True, False])
+def test_tf32_is_off_and_then_as_it_was(allows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(enabled=True, allow_tf32=allows):
+        with suppress(KeyError), computing_exactly():
+            assert not cudnn.allow_tf32
+            raise KeyError
+        assert cudnn.allow_tf32 == allows
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch 2.9 and later name operators apart")
+def test_tf32_is_off_where_the_newer_name_was_set() -> None:
+    """In a process of its own, for torch refuses the older name ever after."""
+    program = (
+        "import torch; from autoseg.networks.device import computing_exactly; conv = torch.backends.cudnn.conv\n"
+        "torch.backends.cudnn.rnn.fp32_precision = 'ieee'; conv.fp32_precision = 'tf32'\n"
+        "with computing_exactly(): print(conv.fp32_precision)\n"
+        "print(conv.fp32_precision)"
+    )
+    root = Path(__file__).parents[2]
+    words = [sys.executable, "-c", program]
+    run = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(root)})
+    assert run.stdout.split() == ["ieee", "tf32"]
 
 
 def test_this_process_holds_some_memory() -> None:

@@ -12,17 +12,83 @@ import torch
 
 from autoseg.data.case import read_case
 from autoseg.data.image_io import read_segmentation
+from autoseg.data.splits import ALL
+from autoseg.decision import found
 from autoseg.errors import WorkspaceError
-from autoseg.pipeline.model import load_model
+from autoseg.evaluation.calibrating import Calibration, LabelCalibration
+from autoseg.pipeline.model import Model, load_model
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.prediction.predicting import predict_images
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.selecting import ensure_selection
+from autoseg.pipeline.selection import read_selection
 from autoseg.prediction.configuration_predictor import load_predictor
+from autoseg.prediction.options import PredictionOptions
 from autoseg.preprocessing.preprocess import align, prepare
 from autoseg.preprocessing.resampling import resample
+from autoseg.serialization import read_json, write_json, write_yaml
+from autoseg.workspace import Workspace
 
 CPU = torch.device("cpu")
+LABEL = LabelCalibration(offset=0.8, weights={}, low=-0.1, high=0.1, least_expected_dice=0.5, n_cases=9)
+
+
+@pytest.fixture
+def calibrated(trained: Project, tmp_path: Path) -> Workspace:
+    """A copy of two configurations, selected together and calibrated for both folds."""
+    place = Workspace(shutil.copytree(trained.workspace.root, tmp_path / "workspace"))
+    calibrate_for(place, offset=0.8)
+    return place
+
+
+def calibrate_for(place: Workspace, *, offset: float) -> None:
+    selection, names = read_selection(place), ("2d", "3d_fullres")
+    assert selection is not None
+    label = LABEL.model_copy(update={"offset": offset})
+    calibration = Calibration(configurations=names, labels={"organ": label}, folds=(0, 1))
+    changes = {"configurations": found(names, "for a test"), "confidence": found(calibration, "for a test")}
+    write_yaml(place.selection, selection.model_copy(update=changes))
+
+
+def load(place: Workspace, **options: Any) -> Model:
+    return load_model(place.root, device="cpu", options=PredictionOptions(**options))
+
+
+def test_a_calibration_is_not_passed_off_for_other_options(calibrated: Workspace) -> None:
+    assert load(calibrated).calibration_note == ""
+    assert load(calibrated, step=0.75).calibration_note == "calibrated with step 0.5 (here 0.75)"
+    for name in ("2d", "3d_fullres"):
+        shutil.copytree(calibrated.run(name, 0).root, calibrated.run(name, ALL).root)
+    assert "folds 0, 1 (here all)" in load_model(calibrated.root, folds=[ALL], device="cpu").calibration_note
+
+
+def test_no_mirroring_is_no_change_where_the_plan_allows_none(calibrated: Workspace) -> None:
+    model = load(calibrated, mirroring="none")
+    assert not any(predictor.settings.mirroring_axes.value for predictor in model.predictors)
+    assert model.calibration is not None
+    assert model.calibration_note == ""
+
+
+def test_low_dice_is_that_of_the_ensemble(calibrated: Workspace) -> None:
+    """Of 10 equal steps from 0 to 1 in the ensemble's report, one in ten is at 0.1; single folds had other scores."""
+    stored = calibrated.crossvalidation("2d+3d_fullres") / "report.json"
+    content = read_json(stored)
+    case = content["report"]["cases"][0]
+    name = next(iter(case["labels"]))
+    scores = [{**case["labels"][name], "dice": step / 10} for step in range(11)]
+    content["report"]["cases"] = [{**case, "case_id": f"c{i}", "labels": {name: one}} for i, one in enumerate(scores)]
+    write_json(stored, content)
+    assert load(calibrated).low_dice == {name: pytest.approx(0.1)}
+    turned = load_model(calibrated.root, configurations=["3d_fullres", "2d"], device="cpu")
+    assert turned.low_dice == {name: pytest.approx(0.1)}, "the folder is named in the plan's order"
+
+
+def test_another_calibration_is_noticed_and_the_same_model(calibrated: Workspace) -> None:
+    before = load(calibrated)
+    calibrate_for(calibrated, offset=0.5)
+    after = load(calibrated)
+    assert after.digest == before.digest, "segmentations are not made anew"
+    assert after.calibration_digest != before.calibration_digest
 
 
 def test_a_run_that_was_moved_aside_takes_no_part(copied: Project) -> None:

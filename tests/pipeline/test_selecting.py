@@ -81,7 +81,10 @@ def test_no_predicted_dice_set_by_hand_stays(project: Project) -> None:
 
 
 def test_configurations_set_by_hand_are_the_calibrated_ones(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def calibrate_one(cases: Sequence[CaseScores], fold_of: Mapping[str, int], names: Sequence[str]) -> object:
+    def calibrate_one(
+        cases: Sequence[CaseScores], fold_of: Mapping[str, int], names: Sequence[str], options: Mapping[str, object]
+    ) -> object:
+        assert options == {"step": 0.5, "mirroring": "all"}, "what validates cases"
         assert sorted(fold_of) == sorted(case.case_id for case in cases)
         return found(Calibration(configurations=tuple(names), labels={"a": LABEL}), "for a test")
 

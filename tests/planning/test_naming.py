@@ -10,6 +10,7 @@ import pytest
 
 from autoseg.networks.build import NETWORKS
 from autoseg.planning import blueprint, naming
+from autoseg.planning.choices import Resampling
 from autoseg.planning.naming import Named, Parameter
 from autoseg.planning.rules.augmentation import PRESETS
 from autoseg.planning.wishes import Wishes
@@ -43,6 +44,7 @@ def test_every_name_is_known_to_plans_and_has_a_meaning(kind: str) -> None:
         (naming.PRECISIONS, blueprint.PRECISIONS),
         (naming.MEMORY_LAYOUTS, blueprint.MEMORY_LAYOUTS),
         (naming.ENGINES, blueprint.ENGINES),
+        (naming.SEPARATE, list_literals(Resampling.model_fields["separate"].annotation)),
         (naming.PRESETS, tuple(PRESETS)),
         (naming.PRESETS, list_literals(Wishes.model_fields["augmentation"].annotation)),
     ],

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
-from autoseg.data.labels import Labels
+from autoseg.data.labels import IGNORED, Labels
 from autoseg.decision import fixed
 from autoseg.fingerprinting.fingerprint import CaseFacts, Fingerprint
 from autoseg.planning.choices import Corruption, Resampling, Transform
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.plan import Cascade, Configuration, Plan
 from autoseg.planning.planner import make_plan
+from autoseg.prediction import configuration_predictor, passes
 from autoseg.prediction.configuration_predictor import ConfigurationPredictor
+from autoseg.prediction.memory.budget import Resources
 from autoseg.prediction.passes import list_passes, predict_case, prepare_case
 from autoseg.prediction.restoring.restore import restore
 from autoseg.preprocessing.resampling import resample_labels
@@ -100,16 +105,23 @@ def test_images_leave_when_no_pass_needs_them() -> None:
     assert cases == {}
 
 
-def test_a_cascade_through_the_original_grid_sees_what_was_decided_there() -> None:
-    both = make_cascade("original_grid")
-    image = make_image()
+@pytest.mark.parametrize("dark", [slice(0), slice(0, 30, 3)])
+def test_a_cascade_through_the_original_grid_sees_what_was_decided_there(dark: slice) -> None:
+    """Where rows of the image are empty within the crop, background there is a label of its own to the resampling."""
+    both, image = make_cascade("original_grid"), make_image()
+    image[:, :, dark, 1:] = 0  # one column stays, so that the crop does
     low = predict_case([both.low], prepare_case([both.low], image, SPACING)).members[0]
     decided = restore([low]).segmentation
+    decided[(decided == 0) & (image[0] == 0)] = IGNORED
     case = prepare_case([both.high], image, SPACING)[both.high.grid]
-    expected = resample_labels(decided, case.image.shape[1:], 1)  # the whole image is the crop, in array order
+    assert case.placement.cropped_shape == image.shape[1:]
+    seen = resample_labels(decided, case.image.shape[1:], 1, vote="nearest")
+    expected = np.maximum(seen, 0)
     said = predict_case([both.high], prepare_case([both.high], image, SPACING)).members[0]
     np.testing.assert_array_equal(said.logits[1:].argmax(axis=0)[expected > 0] + 1, expected[expected > 0])
     np.testing.assert_allclose(said.logits[1:].sum(axis=0), expected > 0, atol=1e-5)
+    plain = resample_labels(np.maximum(decided, 0), case.image.shape[1:], 1, vote="nearest")
+    assert bool((plain != expected).any()) == bool((image == 0).any())
 
 
 def test_the_grid_on_which_the_first_pass_is_decided_makes_a_difference() -> None:
@@ -119,6 +131,34 @@ def test_the_grid_on_which_the_first_pass_is_decided_makes_a_difference() -> Non
         for both in (one, other)
     ]
     assert not np.array_equal(*logits)
+
+
+def test_the_image_as_it_was_read_is_gone_while_it_is_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, images = make_cascade(), [make_image()]
+    read, alive = weakref.ref(images[0]), []
+    resample = passes.prepare
+    monkeypatch.setattr(passes, "prepare", lambda *words: alive.append(read() is not None) or resample(*words))
+    prepare_case([both.high], images.pop(), SPACING)
+    assert alive == [False, False]
+
+
+def test_passes_over_a_case_see_as_many_windows_as_their_own_patches_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resources name the most over all passes; a pass with a larger patch takes fewer."""
+    monkeypatch.setattr(configuration_predictor, "choose_windows_per_batch", lambda patch, _: 4096 // math.prod(patch))
+    both, batches = make_cascade(), {}
+    small = edit(both.low.settings, patch_size=(8, 8, 8))
+    plan = both.low.plan.model_copy(update={"configurations": {**both.low.plan.configurations, "3d_lowres": small}})
+
+    def count(batch: Tensor) -> Tensor:
+        batches.setdefault(tuple(batch.shape[2:]), []).append(len(batch))
+        return torch.zeros(len(batch), 3, *batch.shape[2:])
+
+    low, large = (replace(one, plan=plan, networks=(count,), previous=None) for one in (both.low, both.high))
+    large = replace(large, configuration="large")
+    plan.configurations["large"] = edit(small, patch_size=(8, 16, 16), spacing_mm=(3.0, 1.3, 1.3))
+    predict_case([low, large], prepare_case([low, large], make_image(), SPACING), resources=Resources(8))
+    assert max(batches[8, 8, 8]) == 8
+    assert max(batches[8, 16, 16]) == 2
 
 
 def test_progress_names_the_pass() -> None:

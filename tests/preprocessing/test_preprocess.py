@@ -11,7 +11,8 @@ from autoseg.data.labels import IGNORED
 from autoseg.decision import fixed
 from autoseg.planning.choices import Resampling
 from autoseg.planning.plan import ChannelPlan, Configuration, Plan
-from autoseg.preprocessing.preprocess import align, choose_separate_axis, compute_network_shape, prepare
+from autoseg.planning.rules.resampling import decide_resampling
+from autoseg.preprocessing.preprocess import Placement, align, choose_separate_axes, compute_network_shape, prepare
 
 
 def make_plan(axis_order: tuple[int, int, int], scheme: str = "none") -> Plan:
@@ -80,18 +81,76 @@ def test_no_axis_vanishes():
     assert compute_network_shape((1, 40, 7), (0.5, 1.0, 1.0), (5.0, 0.8, 1.0)) == (1, 50, 7)
 
 
+# What determine_do_sep_z_and_axis of nnU-Net 2.8.1 returned for (case, target), and for (target, case) as logits ask.
 @pytest.mark.parametrize(
-    ("spacing_mm", "planned", "chosen"),
+    ("spacing_mm", "target_mm", "there", "back"),
     [
-        ((1.0, 1.0, 3.0), None, None),  # exactly 3x is not above 3x
-        ((1.0, 1.0, 3.0), 0, 0),  # a case that is not anisotropic follows the target
-        ((0.8, 4.0, 0.9), 0, 1),  # an anisotropic case has its own coarsest axis
-        ((0.24, 1.25, 1.25), 0, None),  # two axes are equally coarse
-        ((0.24, 1.25, 1.2501), 0, None),  # a header's rounding makes no difference
+        ((1.0, 1.0, 3.0), (1.0, 1.0, 1.0), None, None),  # exactly 3x is not above 3x
+        ((1.0, 1.0, 3.0), (5.0, 1.0, 1.0), 0, 0),  # a case that is not anisotropic follows the target
+        ((0.8, 4.0, 0.9), (5.0, 1.0, 1.0), 1, 0),  # an anisotropic case has its own coarsest axis, but for logits
+        ((1.0, 1.0, 5.0), (5.0, 1.0, 1.0), 2, 0),
+        ((1.0, 1.0, 5.0), (1.0, 1.0, 1.0), 2, 2),
+        ((0.5, 2.0, 2.0), (5.0, 1.0, 1.0), None, 0),  # two axes are equally coarse
+        ((5.0, 1.0, 1.0), (0.5, 2.0, 2.0), 0, None),
+        ((0.5, 3.0, 3.0000005), (1.0, 1.0, 1.0), 2, 2),  # spacings are compared exactly
+        ((2.5, 1.0, 1.0), (0.8, 0.8), 0, 0),  # in 2D, slices are 2.5 mm apart on the network grid, too
+        ((2.5, 1.0, 1.0), (0.9, 0.9), None, None),
+        ((1.0, 4.0, 1.0), (1.0, 1.0), 1, 1),
+        ((1.0, 1.0, 1.0), (1.0, 4.0), 2, 2),
     ],
 )
-def test_which_axis_is_resampled_apart(spacing_mm, planned, chosen):
-    assert choose_separate_axis(spacing_mm, planned) == chosen
+def test_which_axis_is_resampled_apart(spacing_mm, target_mm, there, back):
+    methods = Resampling() if len(target_mm) == 2 else decide_resampling(spacing_mm=target_mm).value
+    assert choose_separate_axes(spacing_mm, target_mm, methods) == (there, back)
+
+
+@pytest.mark.parametrize(
+    ("separate", "spacing_mm", "expected"),
+    [
+        ("always", (1.2, 1.0, 1.0), (0, 2)),
+        ("always", (1.0, 1.2, 1.2), (None, 2)),  # two axes are equally coarse
+        ("never", (9.0, 1.0, 1.0), (None, None)),
+    ],
+)
+def test_an_axis_can_be_resampled_apart_always_or_never(separate, spacing_mm, expected):
+    methods = Resampling(separate_axis=0, separate=separate)
+    assert choose_separate_axes(spacing_mm, (1.0, 1.0, 1.1), methods) == expected
+
+
+def test_an_axis_that_a_person_set_is_the_answer_of_the_network_grid():
+    second = Resampling(separate_axis=1)
+    assert choose_separate_axes((1.0, 1.0, 5.0), (1.0, 1.0, 1.0), second) == (2, 1)
+    assert choose_separate_axes((2.5, 1.0, 1.0), (0.8, 0.8), second) == (1, 1)
+    assert choose_separate_axes((1.0, 1.0, 1.0), (5.0, 1.0, 1.0), Resampling()) == (None, None)
+
+
+def test_the_placement_keeps_both_axes_and_those_of_before_have_one():
+    image = np.ones((1, 4, 6, 8))
+    for spacing_mm, back in (((5.0, 1.0, 1.0), None), ((1.0, 1.0, 5.0), 0), ((1.0, 4.0, 1.0), 1)):
+        target_mm = (0.5, 2.0, 2.0) if back is None else (5.0, 1.0, 1.0) if back == 0 else (1.0, 1.0, 1.0)
+        configuration = make_configuration(*target_mm, separate_axis=0 if back == 0 else None)
+        placement = prepare(align(image, None, spacing_mm, make_plan((0, 1, 2))), configuration).placement
+        assert (placement.separate_axis, placement.separate_axis_back) == (int(np.argmax(spacing_mm)), back)
+        assert Placement.model_validate_json(placement.model_dump_json()) == placement
+    before = {name: value for name, value in placement.model_dump().items() if name != "logits_axis"}
+    assert Placement(**before).separate_axis_back == 1
+
+
+def test_in_2d_each_slice_of_an_anisotropic_grid_keeps_its_own_range():
+    image = np.random.default_rng(4).normal(size=(1, 4, 9, 12)) + 100 * np.arange(1, 5)[:, None, None]
+    prepared = prepare(align(image, None, (2.5, 1.0, 1.0), make_plan((0, 1, 2))), make_configuration(0.8, 0.8))
+    for row, source in zip(prepared.image[0], image[0], strict=True):
+        assert source.min() - 1e-4 <= row.min() <= row.max() <= source.max() + 1e-4
+
+
+def test_what_lies_outside_the_mask_is_known_on_the_crop():
+    image, segmentation = make_case()
+    image[0, 3, 1:5, 3:6] = 0  # at the border of the content: no hole
+    prepared = prepare(align(image, segmentation, (1.0, 2.0, 3.0), make_plan((2, 0, 1))), make_configuration(1, 2, 1))
+    np.testing.assert_array_equal(prepared.find_outside(), image[0, 2:9, 1:9, 3:8].transpose(2, 0, 1) == 0)
+    full = prepare(align(*make_case(), (1.0, 2.0, 3.0), make_plan((2, 0, 1))), make_configuration(1, 2, 1))
+    assert full.outside is None
+    assert full.find_outside().shape == (5, 7, 8)
 
 
 def test_an_anisotropic_case_repeats_slices_instead_of_blending_them():

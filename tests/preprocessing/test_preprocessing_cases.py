@@ -138,7 +138,7 @@ def test_a_killed_worker_ends_in_one_line_with_its_case(work, monkeypatch, numbe
     assert "\n" not in str(told.value)
     assert not list(work.folders["3d_fullres"].glob(".writing*"))
     monkeypatch.undo()
-    assert work.run(n_workers=1) in (2, 3)  # what the others were at is kept
+    assert 1 <= work.run(n_workers=1) <= 3  # what the others were at is kept, of all or of some cases
     assert open_case(work.folders["3d_fullres"], "case_1").shape == (8, 10, 12)
 
 
@@ -198,3 +198,13 @@ def test_workers_are_as_many_as_memory_cores_and_cases_bear(work, monkeypatch):
         assert choose_n_workers(cases, work.plan) == expected
     assert choose_n_workers(cases[:4], work.plan) == 1
     assert choose_n_workers([], SimpleNamespace()) == 1
+
+
+@pytest.mark.parametrize(("died", "alive"), [("case_1", "case_1.2"), ("case[1]", "case1"), ("case_1", "case_10")])
+def test_what_a_killed_worker_was_writing_is_removed_and_nothing_else(tmp_path, died, alive):
+    for number, name in enumerate((died, alive)):
+        (tmp_path / f".writing-{number}").mkdir()
+        (tmp_path / f".writing-{number}" / f"{name}.image.b2nd").touch()
+    case = Case(id=died, images=(), segmentation=None)
+    room._remove_traces(room.CaseJob(case, "", {"2d": tmp_path}, make_plan()))
+    assert [path.name for path in tmp_path.glob(".writing-*/*")] == [f"{alive}.image.b2nd"]

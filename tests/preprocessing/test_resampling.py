@@ -99,16 +99,6 @@ def test_overshoot_is_clipped_to_the_range_of_the_input():
     assert resampled.max() == 1
 
 
-def test_the_separate_axis_takes_the_nearest_slice():
-    volume = make_volume((4, 9, 11))
-    resampled = resample(volume, (9, 12, 7), 3, separate_axis=0)
-    centres = 4 / 9 * (np.arange(9) + 0.5) - 0.5
-    nearest = np.clip(np.floor(centres + 0.5), 0, 3).astype(int)
-    planes = [zoom_all_axes(plane[None], (1, 12, 7), 3)[0] for plane in volume]
-    np.testing.assert_allclose(resampled, np.stack(planes)[nearest], atol=0.15)
-    np.testing.assert_allclose(resampled[0], resampled[1], atol=1e-6)
-
-
 def test_with_a_separate_axis_each_slice_keeps_its_own_range():
     volume = np.random.default_rng(4).normal(size=(5, 9, 12)).astype(np.float32) + 100 * np.arange(5)[:, None, None]
     result = resample(volume, (9, 17, 20), 3, separate_axis=0)
@@ -192,6 +182,45 @@ def test_memory_of_labels_grows_with_neither_the_volume_nor_their_number(monkeyp
 def test_equal_weights_go_to_the_smaller_label():
     segmentation = np.array([[[2, 1]]], dtype=np.int16)
     assert resample_labels(segmentation, (1, 1, 1), 1).item() == 1
+
+
+# What resample_data_or_seg of nnU-Net 2.8.1 (batchgenerators 0.25.5) returned for integers.
+NNUNET_LABELS = np.array(
+    [
+        [[2, 1, 1, 2, 1, 2], [2, -1, -1, 0, 0, 2], [2, -1, 0, 2, -1, 2]],
+        [[-1, 0, 2, 0, 0, 0], [1, 0, 2, 0, 0, 1], [1, 1, 1, 2, 2, 2]],
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("labels", "axis", "expected"),
+    [
+        ([[[0, 0, 0, 1, 1, 1, 1, 1]]], None, [[[0, 1, 1, 1]]]),
+        ([[[2, 1, 1, 1, 3, 3, 1, 0]]], None, [[[2, 1, 1, 1, 1, 1, 3, 3, 3, 1, 0, 0]]]),
+        (NNUNET_LABELS, None, [[[0, 2, 0], [0, 0, 0], [1, 2, 2]]]),
+        (
+            NNUNET_LABELS,
+            None,
+            [
+                [[1, 2, 2], [2, 2, 2], [2, 0, 2], [-1, 0, 2], [-1, 0, 2], [-1, 2, 2]],
+                [[0, 0, 0], [0, 0, 0], [0, 0, 0], [1, 2, 1], [1, 2, 2], [1, 2, 2]],
+            ],
+        ),
+        (
+            NNUNET_LABELS,
+            0,
+            [[[2, 1, 2, 2], [2, -1, 0, 2], [2, 0, 2, 2]]] * 2 + [[[-1, 2, 0, 0], [1, 2, 0, 1], [1, 1, 2, 2]]] * 2,
+        ),
+    ],
+)
+@pytest.mark.parametrize("slab_voxels", [1, 1 << 20])
+def test_the_vote_of_the_nearest_equals_nnunets(monkeypatch, labels, axis, expected, slab_voxels):
+    """Of equal weights the nearest voxel's label wins, of what is left the smallest, and -1 is one of the labels."""
+    monkeypatch.setattr("autoseg.preprocessing.resampling.SLAB_VOXELS", slab_voxels)
+    segmentation, shape = np.array(labels, dtype=np.int16), np.shape(expected)
+    result = resample_labels(segmentation, shape, 1, separate_axis=axis, vote="nearest")
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_a_label_that_nearest_neighbours_jump_over_vanishes():

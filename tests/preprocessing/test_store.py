@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from autoseg.data.labels import IGNORED
 from autoseg.errors import DatasetError, WorkspaceError
 from autoseg.preprocessing.preprocess import Placement, Prepared
 from autoseg.preprocessing.store import (
+    FORMAT,
     has_case,
     open_case,
     sample_locations,
@@ -148,6 +150,15 @@ def test_a_case_is_there_only_for_its_own_source(folder):
     assert has_case(folder, "liver_1", "abc")
     assert not has_case(folder, "liver_1", "changed")
     assert not has_case(folder, "liver_2", "abc")
+
+
+def test_a_case_in_an_older_format_is_stored_anew(folder):
+    """Format 1 held other values for cases with an axis apart and for channels with a mask."""
+    path = folder / "liver_1.json"
+    facts = json.loads(path.read_text())
+    assert facts["autoseg_preprocessed"] == FORMAT == 2
+    path.write_text(json.dumps({**facts, "autoseg_preprocessed": 1}))
+    assert not has_case(folder, "liver_1", "abc")
 
 
 def test_a_half_written_case_is_not_there(folder, monkeypatch):

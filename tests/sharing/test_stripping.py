@@ -10,8 +10,11 @@ from autoseg.decision import Decision, found
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.pipeline.prediction.unusual import find_unusual
 from autoseg.pipeline.project import Project
+from autoseg.planning.plan_file import read_plan
 from autoseg.serialization import Record, dump_json, parse_record, read_json
 from autoseg.sharing.stripping import strip_dataset, strip_fingerprint, strip_reasons, strip_training
+
+PLANS = Path(__file__).resolve().parents[2] / "plans"
 
 
 class Chosen(Record):
@@ -67,8 +70,30 @@ def test_a_training_keeps_numbers_in_place_of_ids() -> None:
         ("as results/John/post.json decided", "as post.json decided"),
         ("as C:\\data\\john\\post.json decided", "as post.json decided"),
         ("the ratio is 0.5/0.7, in voxels/second and/or mm", "the ratio is 0.5/0.7, in voxels/second and/or mm"),
+        ("as ../My Data/Hans Mueller/x/post.json decided; and more", "as post.json decided; and more"),
+        ("as /home/Hans Mueller/x y/post.json decided", "as post.json decided"),
+        ("as C:\\My Data\\Hans Mueller\\post.json decided", "as post.json decided"),
+        ("found in ../My Data/Hans Mueller, as asked", "found in a folder, as asked"),
+        ("found in /home/Hans Mueller; 5 / 3 mm", "found in a folder; 5 / 3 mm"),
+        ("found in /data/st johns, as asked", "found in a folder, as asked"),
+        ("a patch of the liver, as in liver/plan.yaml", "a patch of the liver, as in plan.yaml"),
+        ("in voxels/second, as a/b.json says", "in b.json says"),
     ],
 )
 def test_reasons_name_no_folder(reason: str, told: str) -> None:
-    stripped = strip_reasons(Chosen(size=found(3, reason)), [Path("/data/st johns")])
+    stripped = strip_reasons(Chosen(size=found(3, reason)), [Path("/data/st johns"), Path("liver")])
     assert stripped == Chosen(size=found(3, told))
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml")), ids=lambda path: path.name)
+def test_sentences_without_folders_stay(path: Path) -> None:
+    plan = read_plan(path)
+    assert dump_json(strip_reasons(plan, [])) == dump_json(plan).replace("benchmarks/LOG.md", "LOG.md")
+
+
+def test_a_workspace_that_is_called_like_a_label_takes_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`autoseg export liver liver.zip`."""
+    monkeypatch.chdir(tmp_path)
+    whole = Chosen(size=found(3, f"keeps the liver, for {tmp_path}/liver says so, and {tmp_path}/liver2 too"))
+    stripped = strip_reasons(whole, [Path("liver")])
+    assert stripped.size.reason == "keeps the liver, for a folder says so, and a folder"

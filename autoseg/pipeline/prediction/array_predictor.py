@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from tempfile import gettempdir
 
 import numpy as np
 
@@ -28,20 +28,22 @@ from autoseg.pipeline.prediction.overlapping import Stages, overlap
 from autoseg.pipeline.prediction.spending import measure_image, plan_spending
 from autoseg.pipeline.reporting import Reporter
 from autoseg.postprocessing.deciding import apply_postprocessing
-from autoseg.prediction.memory.budget import BYTES_PER_GB, Resources
+from autoseg.prediction.memory.budget import BYTES_PER_GB, CASES_IN_FLIGHT, Allowance, Spending, declare_allowance
+from autoseg.prediction.memory.spilled import find_scratch
 from autoseg.prediction.options import STEP, Mirroring, PredictionOptions
 from autoseg.prediction.passes import Cases, Said, predict_case, prepare_case
 from autoseg.prediction.restoring.on_cpu import Rows3
 from autoseg.prediction.restoring.restore import restore, view_crop
 from autoseg.preprocessing.preprocess import Placement
 
-IN_FLIGHT = 3  # images of `predict_many`: one prepared, one computed, one restored
 FLOAT32 = "float32"
+REMEDY = "Set memory_gb lower, load fewer folds, or choose device='cpu'."
 
 Array = np.ndarray
 Spacing = Sequence[float]
-Prepared = tuple[Cases, Resources, bool]
-Computed = tuple[list[Said], Resources, bool]
+Prepared = tuple[Cases, Spending, bool]
+Computed = tuple[list[Said], Spending, bool]
+Size = tuple[tuple[int, int, int], tuple[float, float, float]]
 
 
 class Predictor:
@@ -54,15 +56,16 @@ class Predictor:
         """Wrap a model that was loaded.
 
         Args:
-            memory_gb: that predicting one image may hold, libraries and networks included, but not what the caller
-                holds; None takes most of what is free.
-            scratch: folder of temporary files, where memory is too small; the system's own by default.
+            memory_gb: that a call or `predict_many` may hold, libraries and networks included, but not what the caller
+                holds, nor what calls from other threads hold; None takes most of what is free at the first image.
+            scratch: folder of temporary files, where memory is too small; one of the system's by default.
         """
         self.model = model
         self._memory_bytes = None if memory_gb is None else memory_gb * BYTES_PER_GB
-        self._scratch = scratch or Path(gettempdir())
+        self._scratch = scratch or find_scratch()
         self._networks = threading.Lock()
-        self._known: dict[tuple[object, ...], Resources] = {}
+        self._allowance: Allowance | None = None
+        self._known: dict[tuple[Size, int | None], Spending] = {}
 
     @classmethod
     def from_workspace(
@@ -139,15 +142,26 @@ class Predictor:
     def predict_many(self, images: Iterable[tuple[Array, Spacing]]) -> Iterator[Array]:
         """Segment images lazily and in order; the next is prepared and the last restored while one is computed.
 
+        How many are in memory at once is decided by the first image and the memory; all others have to fit as many.
+
         Args:
             images: pairs of image and spacing, as for a call. At most two are taken ahead.
 
         Yields:
             a segmentation for each, as a call returns it.
+
+        Raises:
+            ResourceError: an image is too large for so many at once; call the predictor for it alone.
         """
-        stages = Stages(self._prepare, self._compute, self._restore, name=_describe)
-        in_flight = 1 if self._memory_bytes is not None else IN_FLIGHT  # a budget is for one image
-        return overlap(images, stages, n_in_flight=in_flight)
+        given = iter(images)
+        first = [image for _, image in zip(range(1), given, strict=False)]
+        if not first:
+            return
+        size = find_size(*first[0], n_channels=len(self.channels))
+        n_in_flight = self._decide(size, None).n_in_flight
+        stages = Stages(lambda one: self._prepare(one, n_in_flight), self._compute, self._restore, name=_describe)
+        all_of_them = chain((first.pop() for _ in range(1)), given)
+        yield from overlap(all_of_them, stages, n_in_flight=n_in_flight)
 
     def predict_probabilities(self, image: Array, spacing: Spacing) -> Array:
         """Probabilities of every output on the image's grid, before postprocessing.
@@ -159,37 +173,52 @@ class Predictor:
             float32 (K, Z, Y, X), for pictures (K, Y, X): one per label, background included, or one per region
             (`labels.output_names`). All of it is in memory.
         """
-        said, resources, is_flat = self._compute(self._prepare((image, spacing)))
+        said, spending, is_flat = self._compute(self._prepare((image, spacing)))
         members = said.pop().members
         sink = _Volume(members[0].n_outputs, members[0].placement, are_regions=bool(self.labels.regions))
-        restore(members, probabilities=sink, slab_bytes=resources.slab_bytes)
+        restore(members, probabilities=sink, slab_bytes=spending.resources.slab_bytes, device=self.model.device)
         return sink.whole[:, 0] if is_flat else sink.whole
 
-    def _prepare(self, given: tuple[Array, Spacing]) -> Prepared:
-        volume, spacing, is_flat = arrange(*given, n_channels=len(self.channels))
-        with explaining_out_of_memory(f"the preparation of an image, {volume.shape[1:]} voxels"):
-            return prepare_case(self.model.predictors, volume, spacing), self._decide(volume, spacing), is_flat
+    def _prepare(self, given: tuple[Array, Spacing], n_in_flight: int = 1) -> Prepared:
+        size = find_size(*given, n_channels=len(self.channels))
+        spending = self._decide(size, n_in_flight)
+        with explaining_out_of_memory(f"the preparation of an image, {size[0]} voxels", REMEDY):
+            volume, spacing, is_flat = arrange(*given, n_channels=len(self.channels))
+            volumes = [volume]
+            del volume
+            return prepare_case(self.model.predictors, volumes.pop(), spacing), spending, is_flat
 
     def _compute(self, prepared: Prepared) -> Computed:
-        grids, resources, is_flat = prepared
-        with self._networks, explaining_out_of_memory("the prediction of an image"):
-            return [predict_case(self.model.predictors, grids, resources=resources)], resources, is_flat
+        grids, spending, is_flat = prepared
+        with self._networks, explaining_out_of_memory("the prediction of an image", REMEDY):
+            return [predict_case(self.model.predictors, grids, resources=spending.resources)], spending, is_flat
 
     def _restore(self, computed: Computed) -> Array:
-        said, resources, is_flat = computed
-        restored = restore(said.pop().members, slab_bytes=resources.slab_bytes)
-        segmentation = apply_postprocessing(restored.segmentation, self.model.postprocessing)
-        decoded: Array = decode_labels(segmentation, self.labels)
+        said, spending, is_flat = computed
+        with explaining_out_of_memory("a segmentation that is restored", REMEDY):
+            restored = restore(said.pop().members, slab_bytes=spending.resources.slab_bytes, device=self.model.device)
+            segmentation = apply_postprocessing(restored.segmentation, self.model.postprocessing)
+            decoded: Array = decode_labels(segmentation, self.labels)
         return decoded[0] if is_flat else decoded
 
-    def _decide(self, volume: Array, spacing: tuple[float, float, float]) -> Resources:
-        """How such an image is predicted within the memory; of several alike the first decides."""
-        key = (volume.shape, spacing)
-        if key not in self._known:
-            shape = (volume.shape[1], volume.shape[2], volume.shape[3])
-            load = measure_image(self.model, "the image", Geometry(shape, spacing), FLOAT32)
-            self._known[key] = plan_spending(self.model, [load], self._memory_bytes, self._scratch).resources
-        return self._known[key]
+    def _decide(self, size: Size, n_in_flight: int | None) -> Spending:
+        """How such images are predicted, so many at once, or as many as fit; of several alike the first decides.
+
+        What is free is asked once, for later the images in flight are no longer part of it.
+        """
+        if (size, n_in_flight) not in self._known:
+            load = measure_image(self.model, "the image", Geometry(*size), FLOAT32, compares=False)
+            if self._allowance is None:
+                self._allowance = declare_allowance(self._memory_bytes, self.model.device, weights=load.weights)
+            self._known[size, n_in_flight] = plan_spending(
+                self.model,
+                [load] * (max(CASES_IN_FLIGHT) if n_in_flight is None else 1),
+                None,
+                self._scratch,
+                allowance=self._allowance,
+                n_in_flight=n_in_flight,
+            )
+        return self._known[size, n_in_flight]
 
 
 class _Volume:
@@ -217,18 +246,28 @@ def arrange(image: Array, spacing: Spacing, *, n_channels: int) -> tuple[Array, 
         UsageError: shape or spacing fit no image with so many channels.
         NumericalError: NaN or infinity.
     """
-    values, n_axes = np.asarray(image), len(spacing)
+    shape, spacing_mm = find_size(image, spacing, n_channels=n_channels)
+    volume = np.ascontiguousarray(np.asarray(image).reshape(n_channels, *shape), dtype=np.float32)
+    if not np.isfinite(volume).all():
+        raise NumericalError("the image holds NaN or infinity, but every voxel needs a number. Replace them first.")
+    return volume, spacing_mm, len(spacing) == 2
+
+
+def find_size(image: Array, spacing: Spacing, *, n_channels: int) -> Size:
+    """Voxels and spacing (z, y, x) of an image with so many channels.
+
+    Raises:
+        UsageError: shape or spacing fit no such image.
+    """
+    shape, n_axes = tuple(np.shape(image)), len(spacing)
     if n_axes not in (2, 3):
         raise UsageError(f"spacing has {n_axes} values, but must be (z, y, x) in mm, or (y, x) for pictures.")
     if not all(np.isfinite(length) and length > 0 for length in spacing):
         raise UsageError(f"spacing is {tuple(spacing)}, but lengths in mm are finite and above 0.")
-    if values.ndim == n_axes and n_channels == 1:
-        values = values[None]
-    if values.ndim != n_axes + 1 or values.shape[0] != n_channels or not values.size:
+    whole = (1, *shape) if len(shape) == n_axes and n_channels == 1 else shape
+    if len(whole) != n_axes + 1 or whole[0] != n_channels or 0 in whole:
         axes = "(C, Z, Y, X)" if n_axes == 3 else "(C, Y, X)"
-        raise UsageError(f"the image has shape {np.shape(image)}, but must be {axes} with {n_channels} channels.")
-    volume = np.ascontiguousarray(values if n_axes == 3 else values[:, None], dtype=np.float32)
-    if not np.isfinite(volume).all():
-        raise NumericalError("the image holds NaN or infinity, but every voxel needs a number. Replace them first.")
-    z, y, x = (float(length) for length in (*[FLAT_SPACING_MM] * (3 - n_axes), *spacing))
-    return volume, (z, y, x), n_axes == 2
+        raise UsageError(f"the image has shape {shape}, but must be {axes} with {n_channels} channels.")
+    z, y, x = whole[1:] if n_axes == 3 else (1, *whole[1:])
+    depth, height, width = (float(length) for length in (*[FLAT_SPACING_MM] * (3 - n_axes), *spacing))
+    return (z, y, x), (depth, height, width)

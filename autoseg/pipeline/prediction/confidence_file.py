@@ -28,6 +28,7 @@ from autoseg.evaluation.report import LabelConfidence
 from autoseg.serialization import Record, read_text, write_text
 
 DIGITS = 6  # significant ones in the file
+LESS_CERTAIN = "less certain than every case of the cross-validation: look at it"
 VOLUME_TOLERANCE = 1e-6  # relative: volumes nearer than this are equal
 
 
@@ -55,6 +56,7 @@ def make_rows(
     calibration: Calibration | None,
     *,
     volumes_ml: Mapping[str, float | None] | None = None,
+    calibration_note: str = "",
 ) -> tuple[ConfidenceRow, ...]:
     """The rows of a case.
 
@@ -63,16 +65,23 @@ def make_rows(
         confidence: of each label or region, as `measure_confidence` found it.
         calibration: of the configurations that predicted (`Selection.find_calibration`); None where there is none.
         volumes_ml: by label, of the segmentation that was written, where postprocessing may have changed it.
+        calibration_note: what is not as the calibration was made; it goes with every Dice that is predicted.
     """
     volumes = volumes_ml or {each.label: each.volume_ml for each in confidence}
-    return tuple(_make_row(case_id, each, calibration, volumes.get(each.label)) for each in confidence)
+    return tuple(
+        _make_row(case_id, each, calibration, volumes.get(each.label), calibration_note) for each in confidence
+    )
 
 
 def _make_row(
-    case_id: str, certainty: LabelConfidence, calibration: Calibration | None, volume_ml: float | None
+    case_id: str, certainty: LabelConfidence, calibration: Calibration | None, volume_ml: float | None, remark: str
 ) -> ConfidenceRow:
     predicted = apply_calibration(calibration, certainty) if calibration else None
-    notes = [_explain_prediction(certainty, calibration, predicted), _explain_volume(certainty, volume_ml)]
+    notes = [
+        _explain_prediction(certainty, calibration, predicted),
+        remark if predicted else "",
+        _explain_volume(certainty, volume_ml),
+    ]
     return ConfidenceRow(
         case=case_id,
         label=certainty.label,
@@ -100,7 +109,7 @@ def _explain_prediction(
     if predicted is None:
         return "not calibrated: entropy, volume or the sums of probabilities are not known"
     if certainty.expected_dice is not None and certainty.expected_dice < label.least_expected_dice:
-        return "less certain than every case of the cross-validation: look at it"
+        return LESS_CERTAIN
     return "" if label.weights else "predicted Dice is the mean of the cross-validation"
 
 
@@ -127,6 +136,15 @@ def write_confidence(path: Path, rows: Sequence[ConfidenceRow]) -> None:
     writer.writeheader()
     writer.writerows(sorted(kept + made, key=lambda line: line["case"]))  # stable: labels keep their order
     write_text(path, text.getvalue())
+
+
+def is_confidence(path: Path) -> bool:
+    """Whether a file is such a table, of this version or of another one."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return {"case", "label"} <= set(next(csv.reader(stream), []))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
 
 
 def _read_lines(path: Path) -> list[dict[str, str]]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from autoseg.data.dataset import Case
 from autoseg.data.image_io import ENDINGS, LOSSY_ENDINGS, split_ending
 from autoseg.data.labels import Labels
 from autoseg.errors import UsageError, WorkspaceError
+from autoseg.pipeline.prediction.confidence_file import is_confidence
+from autoseg.pipeline.prediction.manifest import CONFIDENCE_FILE, Predicted
 
 PROBABILITY, UNCERTAINTY = "probability.nii.gz", "uncertainty.nii.gz"
+LOCK = ".predicting.lock"
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,12 @@ class Destination:
 
     def probabilities(self, case_id: str, labels: Labels) -> list[Path]:
         """One image of probabilities per label or region; its name becomes part of a file name."""
-        names = [re.sub(r"[^\w-]", "_", name) for name in labels.output_names]
+        names = name_outputs(labels.output_names)
         return [self.folder / f"{self._stem_of(case_id)}_{name}.{PROBABILITY}" for name in names]
 
-    def list_files(self, case_id: str, extras: Extras, labels: Labels) -> list[Path]:
-        """Every file that a predicted case has."""
-        files = [self.segmentation(case_id)]
-        if extras.uncertainty:
-            files.append(self.uncertainty(case_id))
+    def list_extras(self, case_id: str, extras: Extras, labels: Labels) -> list[Path]:
+        """Every image that is written beside a segmentation."""
+        files = [self.uncertainty(case_id)] if extras.uncertainty else []
         return files + (self.probabilities(case_id, labels) if extras.probabilities else [])
 
     def _stem_of(self, case_id: str) -> str:
@@ -90,14 +94,68 @@ def find_destination(output: Path, cases: Sequence[Case], ending: str) -> Destin
     return Destination(output.parent, split_ending(output.name)[1], output.name)
 
 
-def refuse_overwriting(destination: Destination, cases: Sequence[Case], done: Container[str]) -> None:
-    """Files that no earlier prediction wrote are not replaced: they may be the images, or a reference.
+def name_outputs(names: Sequence[str]) -> list[str]:
+    """Names of labels as parts of file names; those that become alike get their number, capitals being no difference.
+
+    Labels `lung left` and `lung_left`, the first and the second after background: `lung_left_1`, `lung_left_2`.
+    """
+    plain = [re.sub(r"[^\w-]", "_", name) for name in names]
+    folded = [name.lower() for name in plain]
+    return [name if folded.count(name.lower()) == 1 else f"{name}_{number}" for number, name in enumerate(plain)]
+
+
+def refuse_overwriting(
+    destination: Destination, cases: Sequence[Case], extras: Extras, labels: Labels, known: Mapping[str, Predicted]
+) -> None:
+    """Files that no earlier prediction of a case wrote are not replaced: images, a reference, or another case's.
+
+    Args:
+        known: what the folder's manifest says of its cases.
 
     Raises:
         WorkspaceError: such a file is there.
+        UsageError: two images of this run have one name.
     """
     inputs = {path.resolve() for case in cases for path in case.images}
+    owners: dict[str, str] = {}
     for case in cases:
-        path = destination.segmentation(case.id)
-        if path.resolve() in inputs or (path.exists() and case.id not in done):
-            raise WorkspaceError(f"{path}: is there already and was not written by this model. Choose another folder.")
+        listed = set(known[case.id].files if case.id in known else ())
+        listed -= {
+            name for other in known.values() if other.source and other.case_id != case.id for name in other.files
+        }
+        paths = [destination.segmentation(case.id), *destination.list_extras(case.id, extras, labels)]
+        for path in paths:
+            if path.resolve() in inputs or (path.exists() and path.name not in listed):
+                raise WorkspaceError(
+                    f"{path}: is there already and was not written for {case.id} by this model. "
+                    "Choose another folder or name."
+                )
+            if path.name.lower() in owners:
+                raise UsageError(
+                    f"{path}: would be written twice, for {owners[path.name.lower()]} and for {case.id}. Rename an "
+                    "image, or predict it into a folder of its own."
+                )
+            owners[path.name.lower()] = case.id
+    _refuse_foreign_table(destination.folder / CONFIDENCE_FILE)
+
+
+def _refuse_foreign_table(path: Path) -> None:
+    if path.exists() and not is_confidence(path):
+        raise WorkspaceError(f"{path}: is there already and was not written by autoseg. Choose another folder.")
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Refuse a second process that predicts into a folder; the lock ends with the process, however that ends.
+
+    Raises:
+        WorkspaceError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK).acquire(timeout=0):
+            yield
+    except Timeout:
+        raise WorkspaceError(
+            f"{folder}: another process is predicting into this folder. Wait for it, or choose another folder."
+        ) from None

@@ -7,7 +7,7 @@ it was. Folders of earlier versions, which say less, are gone on with as well.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from autoseg.prediction.memory.budget import BYTES_PER_GB, Spending
 from autoseg.serialization import Record, parse_record, read_json, write_json
 
 FILE_NAME = "predictions.json"
+CONFIDENCE_FILE = "confidence.csv"
 FORMAT = 2
 
 
@@ -37,6 +38,8 @@ class Predicted(Record):
 
     Attributes:
         case_id, file: the case, and the name of its segmentation.
+        extras: names of the images that were written beside it.
+        earlier: names of files that were written for this case when its segmentation was called differently.
         source: digest of the image's files; empty while the case is still to be predicted.
         runtime_s: seconds of all stages.
         seconds: by stage.
@@ -51,6 +54,8 @@ class Predicted(Record):
 
     case_id: str
     file: str
+    extras: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
     source: str = ""
     runtime_s: float = 0.0
     seconds: Seconds = Seconds()
@@ -62,6 +67,23 @@ class Predicted(Record):
     warnings: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     was_there: bool = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all files that were written for the case, or are to be."""
+        return (self.file, *self.extras, *self.earlier)
+
+    def begin_anew(self, file: str, extras: Sequence[str]) -> Predicted:
+        """The case before it is predicted, again or to other files; what is there of it stays known as its own."""
+        if self.file == file:
+            return Predicted(
+                case_id=self.case_id,
+                file=file,
+                extras=tuple(dict.fromkeys((*extras, *self.extras))),
+                earlier=self.earlier,
+            )
+        earlier = tuple(name for name in dict.fromkeys(self.files) if name not in (file, *extras))
+        return Predicted(case_id=self.case_id, file=file, extras=tuple(extras), earlier=earlier)
 
 
 def read_manifest(folder: Path, model: Model) -> dict[str, Predicted]:
@@ -76,6 +98,12 @@ def read_manifest(folder: Path, model: Model) -> dict[str, Predicted]:
     content = read_json(path)
     if not isinstance(content, dict) or content.get("model") != model.digest:
         raise WorkspaceError(f"{folder}: holds predictions of another model or other options. Choose another folder.")
+    is_calibrated_alike = content.get("calibration", model.calibration_digest) == model.calibration_digest
+    if (folder / CONFIDENCE_FILE).is_file() and not is_calibrated_alike:
+        raise WorkspaceError(
+            f"{folder}: its {CONFIDENCE_FILE} rests on another calibration. Choose another folder, or remove the file "
+            "to go on without its rows."
+        )
     cases = [parse_record(Predicted, case, where=str(path), error=WorkspaceError) for case in content["cases"]]
     return {case.case_id: case for case in cases}
 
@@ -90,6 +118,7 @@ def describe_run(model: Model, spending: Spending) -> dict[str, Any]:
     return {
         "autoseg_predictions": FORMAT,
         "model": model.digest,
+        "calibration": model.calibration_digest,
         "networks": [predictor.description for predictor in model.predictors],
         "options": model.predictors[0].options,
         "device": str(model.device),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class Stages(Generic[Item, Read, Computed, Result]):
 
 def overlap(
     items: Iterable[Item], stages: Stages[Item, Read, Computed, Result], *, n_in_flight: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Take items through all stages, lazily and in order.
 
     Args:
@@ -90,7 +90,7 @@ class _Line(Generic[Item, Read, Computed, Result]):
     def __post_init__(self) -> None:
         self.slots = threading.Semaphore(self.n_in_flight)
 
-    def run(self, items: Iterator[Item]) -> Iterator[Result]:
+    def run(self, items: Iterator[Item]) -> Generator[Result, None, None]:
         reader, writer = (ThreadPoolExecutor(1, thread_name_prefix=f"autoseg-{what}") for what in ("read", "write"))
         reads: deque[tuple[str, Future[Read]]] = deque()
         writes: deque[Future[Result]] = deque()

@@ -11,14 +11,22 @@ from autoseg.data.geometry import Geometry
 from autoseg.data.image_io import read_header
 from autoseg.pipeline.model import Model
 from autoseg.pipeline.reporting import Advance
-from autoseg.prediction.memory.budget import Spending, decide_spending, declare_allowance
+from autoseg.prediction.memory.budget import Allowance, Spending, decide_spending, declare_allowance
 from autoseg.prediction.memory.case_load import CaseLoad, Speaker, count_voxel_bytes, measure_load
+from autoseg.prediction.memory.spilled import lies_in_memory
 from autoseg.prediction.passes import list_passes
 
 
-def measure_image(model: Model, case_id: str, geometry: Geometry, dtype: str) -> CaseLoad:
-    """What predicting an image holds; nothing but its header is needed."""
-    speakers = tuple(Speaker(one.plan, one.configuration, len(one.networks)) for one in list_passes(model.predictors))
+def measure_image(model: Model, case_id: str, geometry: Geometry, dtype: str, *, compares: bool = True) -> CaseLoad:
+    """What predicting an image holds; nothing but its header is needed.
+
+    Args:
+        compares: whether the folds' decisions are compared.
+    """
+    speakers = tuple(
+        Speaker(one.plan, one.configuration, len(one.networks), one.options, compares)
+        for one in list_passes(model.predictors)
+    )
     return measure_load(case_id, geometry, count_voxel_bytes(dtype), speakers, model.device.type)
 
 
@@ -35,19 +43,31 @@ def measure_images(model: Model, cases: Sequence[Case]) -> list[CaseLoad]:
     ]
 
 
-def plan_spending(model: Model, loads: Sequence[CaseLoad], memory_bytes: float | None, scratch: Path) -> Spending:
+def plan_spending(
+    model: Model,
+    loads: Sequence[CaseLoad],
+    memory_bytes: float | None,
+    scratch: Path,
+    *,
+    allowance: Allowance | None = None,
+    n_in_flight: int | None = None,
+) -> Spending:
     """How these cases are predicted within the memory.
 
     Args:
         memory_bytes: that may be held; None takes most of what is free.
-        scratch: folder of temporary files; it is made if it is not there.
+        scratch: folder of temporary files; it is made if it is not there, and not used if its files take memory.
+        allowance: that was declared before; `memory_bytes` then says nothing.
+        n_in_flight: cases at once; None is at most as many as there are.
 
     Raises:
         ResourceError: not even the least fits.
     """
-    allowance = declare_allowance(memory_bytes, model.device)
+    allowance = allowance or declare_allowance(memory_bytes, model.device, weights=loads[0].weights)
     what = f"{len(loads)} image{'s' if len(loads) != 1 else ''} with {model.description}"
-    spending = decide_spending(loads, allowance, folder=scratch, what=what)
+    what += f", {n_in_flight} at a time" if n_in_flight is not None and n_in_flight > 1 else ""
+    folder = None if lies_in_memory(scratch) else scratch
+    spending = decide_spending(loads, allowance, folder=folder, what=what, n_in_flight=n_in_flight)
     if spending.resources.sums == "file":
         scratch.mkdir(parents=True, exist_ok=True)
     return spending

@@ -18,7 +18,7 @@ from autoseg.evaluation.selecting import name_candidate
 from autoseg.fingerprinting.fingerprint import Fingerprint
 from autoseg.networks.checkpoint import read_tensors, write_tensors
 from autoseg.pipeline.reporting import Advance, Reporter
-from autoseg.pipeline.selection import HEADER, read_fold_reports
+from autoseg.pipeline.selection import HEADER, read_scores
 from autoseg.pipeline.sharing.trained import Trained
 from autoseg.planning.plan import Plan
 from autoseg.planning.plan_file import write_plan
@@ -87,17 +87,10 @@ def _read_fingerprint(trained: Trained) -> Fingerprint | None:
 
 def _read_reports(trained: Trained) -> dict[str, Report]:
     """Scores of the cross-validation: of each configuration, and of the ensemble if there are several."""
-    place, labels = trained.place, trained.plan.labels
-    folds = read_fold_reports(place, trained.plan)
-    pooled = {
-        name: [case for (of, _), report in folds.items() if of == name for case in report.cases]
-        for name in trained.names
-    }
-    reports = {name: make_report(cases, labels) for name, cases in pooled.items() if cases}
-    candidate = name_candidate(trained.names)
-    stored = place.crossvalidation(candidate) / "report.json"
-    if len(trained.names) > 1 and stored.is_file():
-        reports[candidate] = parse_record(Report, read_json(stored)["report"], where=str(stored), error=WorkspaceError)
+    place, plan = trained.place, trained.plan
+    scored = {name: read_scores(place, plan, [name]) for name in trained.names}
+    scored[name_candidate(trained.names)] = read_scores(place, plan, trained.names)
+    reports = {name: make_report(cases, plan.labels) for name, cases in scored.items() if cases}
     return reports or _read_scores(place.root / METRICS)
 
 

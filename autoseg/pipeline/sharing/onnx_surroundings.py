@@ -22,15 +22,26 @@ CROP = (
     "to the border); crop to the smallest box around the marks, the whole volume if there are none. Outside of the box "
     "the segmentation is background."
 )
-NORMALIZATION = "After cropping, in axis order, channel by channel, before resampling; the mask is that of the crop."
+NORMALIZATION = (
+    "After cropping, in axis order, channel by channel, before resampling; the mask is that of the crop. Where "
+    "`inside_mask` is true, {obeying} take their statistics inside the mask alone, and all that lies outside becomes "
+    "zero; every other scheme takes the whole crop and leaves no voxel out, whatever `inside_mask` says."
+)
+OBEYING = ("zscore", "percentile_clip", "robust", "histogram_equalization", "clahe")  # schemes that look at the mask
 SHAPE = "max(1, round(voxels * spacing_mm / target_mm)) along each axis; of a 2D configuration, the first axis is kept."
 SEPARATE = (
-    "A case whose coarsest spacing is more than `anisotropy_threshold` times its finest: its coarsest axis is "
-    "resampled apart with `separate_order`, none if two axes are equally coarse. Any other case: `separate_axis`."
+    "The axis that is resampled apart, with `separate_order`. by_spacing asks two grids: first the one that is left "
+    "(the case's for the image, the network's on the way back), then the other. The first whose coarsest spacing is "
+    "more than `anisotropy_threshold` times its finest says its coarsest axis, or none if several are equally coarse; "
+    "without such a grid there is none. The network grid's answer is `separate_axis`; one of two axes has the case's "
+    "spacing along its first axis. always: the coarsest axis of the grid that is left, none if several are equally "
+    "coarse. never: none."
 )
 SPLINES = (
-    "Interpolating splines as in scipy.ndimage.zoom (grid_mode=True, mode='nearest', prefilter), axis by axis; images "
-    "are clipped to the range that they had."
+    "Interpolating splines as in scipy.ndimage.zoom (grid_mode=True, mode='nearest', prefilter), axis by axis; then "
+    "the result is clipped to the range that the channel had. With an axis apart, each slice across it is first "
+    "resampled within its plane and clipped to its own range; then all of it along that axis, clipped to the "
+    "range of these slices."
 )
 STARTS = (
     "Along each axis n = ceil((size - patch) / max(1, patch * step)); windows begin at round((size - patch) / "
@@ -57,7 +68,10 @@ CASCADE = (
     "One further input channel per foreground label, in their order: 1 where the segmentation by `previous` has it on "
     "this network grid, else 0. They are mirrored and cut into windows as the image is. Where `through` is "
     "network_grid, the logits of `previous` are resampled to this grid and decided there; where it is original_grid, "
-    "its segmentation of the original grid is cropped and resampled label by label."
+    "its segmentation of the original grid is cropped and resampled label by label: the mask of each with "
+    "`segmentation_order`, background outside of the crop's mask being a label of its own that counts as background "
+    "afterwards. The label that weighs most wins; of equal ones the label of the nearest voxel, if it is among them, "
+    "else the smallest."
 )
 THRESHOLD = 0.5
 LARGEST = "These labels as one mask: what lies outside of its largest component (26 neighbours) becomes background."
@@ -77,7 +91,10 @@ def describe_surroundings(plan: Plan, configuration: str, postprocessing: Postpr
         "array_order": "(z, y, x)",
         "axis_order": {"value": plan.axis_order.value, "rule": "axis i of the network grid is image axis value[i]"},
         "crop": {"rule": CROP},
-        "normalization": {"rule": NORMALIZATION, "channels": [_describe_channel(one) for one in plan.normalization]},
+        "normalization": {
+            "rule": _explain_normalization(),
+            "channels": [_describe_channel(one) for one in plan.normalization],
+        },
         "resampling": _describe_resampling(settings),
         "windows": _describe_windows(settings),
         "mirroring": {"axes": settings.mirroring_axes.value, "rule": MIRRORING},
@@ -87,6 +104,10 @@ def describe_surroundings(plan: Plan, configuration: str, postprocessing: Postpr
         "outputs": _describe_outputs(plan.labels),
         "postprocessing": [_describe_step(step.name, step.labels, plan.labels) for step in postprocessing.steps],
     }
+
+
+def _explain_normalization() -> str:
+    return NORMALIZATION.format(obeying=f"{', '.join(OBEYING[:-1])} and {OBEYING[-1]}")
 
 
 def _describe_channel(channel: ChannelPlan) -> dict[str, Any]:
@@ -99,7 +120,8 @@ def _describe_resampling(settings: Configuration) -> dict[str, Any]:
         "target_spacing_mm": settings.spacing_mm.value,
         "shape": SHAPE,
         **values_only(settings.resampling.value),
-        "separate": SEPARATE,
+        "separate": settings.resampling.value.separate,
+        "separate_rule": SEPARATE,
         "anisotropy_threshold": ANISOTROPY_THRESHOLD,
         "splines": SPLINES,
     }

@@ -14,7 +14,7 @@ from autoseg.errors import WorkspaceError
 from autoseg.networks.checkpoint import read_content
 from autoseg.pipeline.locating import choose_folds_before, find_checkpoints, find_selection, find_trained_on_all
 from autoseg.pipeline.reporting import Reporter
-from autoseg.pipeline.selection import Selection
+from autoseg.pipeline.selection import NOTHING_TO_CALIBRATE, Selection
 from autoseg.planning.components_used import list_components
 from autoseg.planning.plan import Plan
 from autoseg.planning.plan_file import read_plan
@@ -109,4 +109,11 @@ def _choose(names: tuple[str, ...], selection: Selection | None) -> Selection:
     nothing = Decision(value=Postprocessing(), reason=f"the configurations were {reason}", source="user")
     if selection is not None:
         return selection.model_copy(update={"configurations": chosen, "postprocessing": nothing})
-    return Selection(basis="", folds=(), configurations=chosen, postprocessing=nothing, validation_dice={})
+    return Selection(
+        basis="",
+        folds=(),
+        configurations=chosen,
+        postprocessing=nothing,
+        confidence=NOTHING_TO_CALIBRATE,
+        validation_dice={},
+    )

@@ -1,9 +1,10 @@
 """How does a prediction stay within the memory that it may take?
 
 Before the first image is read, what every step holds is summed up for the images at hand, as `planning.memory` does for
-training, and the fastest way of working is chosen that fits: how many cases are in flight at once, how many windows a
-network sees together, where the sums of all windows live, and how large a block restoring works on. What is chosen does
-not change the result.
+training, and the first way of working is chosen that fits: where the sums of all windows live, how many windows a
+network sees together, how large a block restoring works on, and how many cases are in flight at once. The order of
+preference is reasoned, not measured: the device before memory before a file, then larger batches, then larger blocks,
+then more cases. What is chosen does not change the result.
 
 A GPU's memory and the process's are two budgets: networks, windows and, where they fit, the sums live on the device;
 images and what restoring does lie in memory. Elsewhere all of it is one budget, libraries included.
@@ -21,7 +22,7 @@ import torch
 
 from autoseg.errors import ResourceError
 from autoseg.machine import measure_free_memory_bytes
-from autoseg.planning.footprint import GPU_HOLES, PREDICTION_HOLES, PREDICTION_RUNTIME_GB
+from autoseg.planning.footprint import GPU_HOLES, LARGEST_HEAP_BLOCK, PREDICTION_HOLES, PREDICTION_RUNTIME_GB
 from autoseg.prediction.memory.case_load import CaseLoad, Pass
 from autoseg.prediction.options import Sums
 
@@ -29,7 +30,14 @@ BYTES_PER_GB = 1e9
 FREE_SHARE = 0.8  # of the memory that is free, where nobody declares a budget: other programs breathe
 SLABS_BYTES = (2**28, 2**26, 2**24)  # blocks of restoring, in the order of preference
 CASES_IN_FLIGHT = (3, 2, 1)  # one is written, one computed, one read
-WORKING_BYTES = 2 * 2**26  # mirroring.WORKING_VALUES, turned and added
+WORKING_BYTES = 2 * 2**26  # at most: mirroring.WORKING_VALUES, turned and added
+# Of a window's answers, where logits lie in the heap. Three networks with 30 outputs of 31 MB held 55 MB more than with
+# every block mapped by itself (`planning.footprint`), mirrored adaptively 145 MB: 0.40 and 0.86 of what is counted of
+# answers and deciding, of which what is counted for turning covers the rest.
+ANSWER_HOLES = 0.5
+# Of the process, beside tensors. On CUDA torch's libraries for it and the context lie in memory, too: assumed, not
+# measured.
+HOST_RUNTIME_GB = {"cpu": PREDICTION_RUNTIME_GB["cpu"], "cuda": 2.5, "mps": PREDICTION_RUNTIME_GB["mps"]}
 RESTORED_BYTES = (
     10  # per original voxel: labels as decided, after postprocessing, in the file's numbers, for the writer
 )
@@ -58,7 +66,7 @@ class Allowance:
 
     Attributes:
         memory: of the process, libraries included.
-        device: of the GPU that networks compute on; None where they compute in memory.
+        device: of the GPU that networks compute on, its context included; None where they compute in memory.
         is_declared: whether a person said it; else it is a share of what is free.
     """
 
@@ -73,11 +81,11 @@ class Peak:
 
     Attributes:
         runtime: interpreter and libraries.
-        weights: of all networks.
+        weights: of all networks; nothing where they lie on a GPU.
         computing: windows and feature maps, the sums, and images on the network grids, of the case that is computed.
-        reading: the case that is read and prepared meanwhile.
-        restoring: the case that is restored and written meanwhile, its logits included; or what one case alone holds
-            before and after its windows, where that is more.
+        reading: the case that is read and prepared meanwhile, if three are in flight.
+        restoring: all other cases that are there meanwhile, logits included; or what is held at other moments, when
+            checkpoints are loaded or no case is computed, beyond `computing`.
     """
 
     runtime: float
@@ -118,50 +126,62 @@ class Spending:
     reason: str
 
 
-def declare_allowance(memory_bytes: float | None, device: torch.device) -> Allowance:
-    """What a person allows; else most of what is free now. Of a GPU's memory it is always what is free there."""
-    runtime = PREDICTION_RUNTIME_GB["cpu"] * BYTES_PER_GB  # the libraries are there already when one asks what is free
-    memory = memory_bytes or runtime + FREE_SHARE * measure_free_memory_bytes()
-    on_device = None
-    if device.type == "cuda":
-        on_device = PREDICTION_RUNTIME_GB["cuda"] * BYTES_PER_GB + FREE_SHARE * torch.cuda.mem_get_info(device)[0]
+def declare_allowance(memory_bytes: float | None, device: torch.device, *, weights: float = 0.0) -> Allowance:
+    """What a person allows; else most of what is free now. Of a GPU's memory it is always what is free there.
+
+    Args:
+        weights: bytes of the networks on the device. Like the libraries they are there already when one asks what is
+            free, so that they come on top of it.
+    """
+    if device.type != "cuda":
+        memory = memory_bytes or _count_runtime(device.type) + weights + FREE_SHARE * measure_free_memory_bytes()
+        return Allowance(float(memory), None, memory_bytes is not None)
+    memory = memory_bytes or _count_runtime("cuda") + FREE_SHARE * measure_free_memory_bytes()
+    there = PREDICTION_RUNTIME_GB["cuda"] * BYTES_PER_GB + (1 + GPU_HOLES) * weights
+    on_device = there + FREE_SHARE * torch.cuda.mem_get_info(device)[0]
     return Allowance(float(memory), on_device, memory_bytes is not None)
 
 
 def decide_spending(
-    cases: Sequence[CaseLoad], allowance: Allowance, *, folder: Path | None = None, what: str = ""
+    cases: Sequence[CaseLoad],
+    allowance: Allowance,
+    *,
+    folder: Path | None = None,
+    what: str = "",
+    n_in_flight: int | None = None,
 ) -> Spending:
-    """The fastest way of predicting these cases within an allowance.
+    """The preferred way of predicting these cases within an allowance.
 
     Args:
         cases: what each holds; the largest decides.
         folder: of temporary files; None uses none.
         what: what is predicted by what, for the sentence: `20 images with 3d_fullres (5 folds)`.
+        n_in_flight: cases at once; None is at most as many as there are.
 
     Raises:
         ResourceError: not even the least fits.
     """
     largest = max(cases, key=lambda case: _estimate(case, Resources(sums="memory"), 1, allowance)[0].total)
-    for resources, n_in_flight in _list_ways(largest, min(len(cases), max(CASES_IN_FLIGHT)), allowance, folder):
-        peak, on_device = _estimate(largest, resources, n_in_flight, allowance)
+    numbers = [n for n in CASES_IN_FLIGHT if n <= len(cases)] if n_in_flight is None else [n_in_flight]
+    for resources, n_at_once in _list_ways(largest, numbers, allowance, folder):
+        peak, on_device = _estimate(largest, resources, n_at_once, allowance)
         if peak.total <= allowance.memory and on_device <= (allowance.device or on_device):
-            disk = _count_disk(largest, resources, n_in_flight)
+            disk = _count_disk(largest, resources, n_at_once)
             reason = _explain(what, largest, allowance, resources, peak, on_device, disk)
-            return Spending(resources, n_in_flight, allowance, peak, on_device, disk, reason)
+            return Spending(resources, n_at_once, allowance, peak, on_device, disk, reason)
     raise ResourceError(_explain_refusal(largest, allowance, peak, on_device, folder, what))
 
 
 def _list_ways(
-    case: CaseLoad, most_in_flight: int, allowance: Allowance, folder: Path | None
+    case: CaseLoad, numbers: Sequence[int], allowance: Allowance, folder: Path | None
 ) -> Iterator[tuple[Resources, int]]:
-    """From the fastest to the one that holds least."""
+    """In the order of preference; the last one holds least."""
     anywhere: tuple[Sums, ...] = ("device", "memory", "file")
     places = [place for place in anywhere if allowance.device is not None or place != "device"]
     places = [place for place in places if folder is not None or place != "file"]
     n_windows = case.most_windows_per_batch
     batches = [n_windows >> halvings for halvings in range(n_windows.bit_length())]
-    in_flight = [n for n in CASES_IN_FLIGHT if n <= most_in_flight]
-    for sums, n, slab, n_in_flight in product(places, batches, SLABS_BYTES, in_flight):
+    for sums, n, slab, n_in_flight in product(places, batches, SLABS_BYTES, numbers):
         yield Resources(n, sums, folder if sums == "file" else None, slab), n_in_flight
 
 
@@ -170,20 +190,50 @@ def _estimate(case: CaseLoad, resources: Resources, n_in_flight: int, allowance:
     is_apart = allowance.device is not None
     windows = [_count_windows(one, resources, is_apart) for one in case.passes]
     kept = _count_kept(case, resources)
-    computing = case.prepared + kept + max(0 if is_apart else each for each in windows)
-    if resources.sums == "file":
-        computing += max(one.touched for one in case.passes)
+    computing = case.prepared + kept + _count_passes(case, resources, [0.0] * len(windows) if is_apart else windows)
     restoring = _count_restoring(case, resources, kept)
-    runtime, weights = PREDICTION_RUNTIME_GB["cpu"] * BYTES_PER_GB, case.weights
-    if n_in_flight == 1:
-        alone = max(case.reading, restoring, weights, computing)  # while weights are loaded they are there twice
-        peak = Peak(runtime, weights, computing, restoring=alone - computing)
-    elif n_in_flight == 2:
-        peak = Peak(runtime, weights, computing, restoring=max(case.reading, restoring))
-    else:  # the third case may wait to be computed, or to be restored
-        behind = max(restoring + max(case.reading, kept), case.prepared + case.reading)
-        peak = Peak(runtime, weights, computing, case.reading, behind - case.reading)
+    weights = 0.0 if is_apart else case.weights
+    at_once = _count_at_once(case, computing, restoring, kept, n_in_flight)
+    if allowance.is_declared:  # else networks were loaded before one asked what is free
+        at_once = max(at_once, _count_loading(case, is_apart))
+    reading = case.reading if n_in_flight > 2 else 0.0
+    runtime = _count_runtime("cuda" if is_apart else "cpu")
+    peak = Peak(runtime, weights, computing, reading, at_once - computing - reading)
     return peak, _estimate_device(case, resources, max(windows)) if is_apart else 0.0
+
+
+def _count_at_once(case: CaseLoad, computing: float, restoring: float, kept: float, n_in_flight: int) -> float:
+    """Bytes of all cases at the busiest moment, whatever stages they are in (`pipeline.prediction.overlapping`)."""
+    if n_in_flight == 1:
+        return max(case.reading, restoring, computing)
+    if n_in_flight == 2:  # after a case was computed, it may be restored while the next is read
+        return max(computing + max(case.reading, restoring), case.reading + restoring)
+    # beside a case that is computed one is restored, and the third is read or waits to be restored; or one waits to be
+    # computed, and the third is read
+    return computing + max(restoring + max(case.reading, kept), case.prepared + case.reading)
+
+
+def _count_loading(case: CaseLoad, is_apart: bool) -> float:
+    """What loading checkpoints holds beside the weights that stay in memory: all of them, and a network on its way."""
+    return case.weights * (2 if is_apart else 1)
+
+
+def _count_passes(case: CaseLoad, resources: Resources, windows: Sequence[float]) -> float:
+    """The busiest pass beside images and logits: its windows, or how a cascade comes by what it sees."""
+    block = min(resources.slab_bytes, case.restoring_all)
+    in_file = resources.sums == "file"
+    return max(
+        one.previous
+        + max(
+            held + in_file * one.touched,
+            (block + one.segmenting + in_file * resources.slab_bytes) if one.previous else 0.0,
+        )
+        for one, held in zip(case.passes, windows, strict=True)
+    )
+
+
+def _count_runtime(device: str) -> float:
+    return HOST_RUNTIME_GB[device] * BYTES_PER_GB
 
 
 def _estimate_device(case: CaseLoad, resources: Resources, windows: float) -> float:
@@ -195,10 +245,12 @@ def _estimate_device(case: CaseLoad, resources: Resources, windows: float) -> fl
 def _count_windows(one: Pass, resources: Resources, is_apart: bool) -> float:
     """A batch of windows with its maps, what the mirror images and the folds sum up to, and the heap's holes."""
     n = min(resources.windows_per_batch or one.windows_per_batch, one.windows_per_batch)
-    sums = (2 if one.n_networks > 1 else 1) * one.logits_window
-    moment = max(one.maps_window, one.logits_window * (2 if one.n_networks > 1 else 1))
+    moment = one.answers_window + max(one.maps_window, one.deciding_window)
     holes = 0 if is_apart else PREDICTION_HOLES * one.maps_window
-    return n * (2 * one.input_window + sums + moment + holes) + WORKING_BYTES
+    if not is_apart and n * one.logits_window <= LARGEST_HEAP_BLOCK:
+        holes += ANSWER_HOLES * (one.answers_window + one.deciding_window)
+    turned = min(WORKING_BYTES, n * one.deciding_window)
+    return n * (2 * one.input_window + moment + holes) + turned
 
 
 def _count_kept(case: CaseLoad, resources: Resources) -> float:
@@ -249,7 +301,7 @@ def _explain_refusal(
         )
     parts = ", ".join(f"{name} {_gb(size)}" for name, size in vars(peak).items() if size)
     declared = "--memory allows" if allowance.is_declared else "may be used of what is free:"
-    scratch = "" if folder is not None else " or name a folder for temporary files by --scratch"
+    scratch = "" if folder is not None else " or name a folder on a disk for temporary files by --scratch"
     return (
         f"{case.id}: predicting {what} needs at least {_gb(peak.total)} ({parts}), but {declared} "
         f"{_gb(allowance.memory)}. Allow more by --memory {math.ceil(peak.total / 1e8) / 10:g}GB{scratch}, "

@@ -1,28 +1,24 @@
-"""Where does an array live that is too large for memory? In a file without a name.
+"""Where do the sums of windows live that are too large for memory? In an unlinked file, on a disk.
 
-The file is unlinked before anything is written: its disk space goes when the array goes, or when the process dies,
-however it dies. Its pages count as resident memory while they are mapped, so that whoever fills the array releases them
-now and then; the system then keeps or writes them back as it sees fit. All space is reserved beforehand, for a disk
-that fills up later would end the process without a word.
+Pages count as resident memory while they are mapped, so that whoever fills the array releases them now and then; the
+system then keeps or writes them back as it sees fit.
 """
 
 from __future__ import annotations
 
 import math
-import mmap
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from autoseg.errors import ResourceError
+from autoseg.data.unlinked import map_unlinked, release_pages
 
-DTYPE = np.dtype(np.float32)
-BYTES_PER_GB = 1e9
+MOUNTS = Path("/proc/self/mounts")  # Linux: device, folder and kind of every file system
+KINDS_IN_MEMORY = ("tmpfs", "ramfs")
+LASTING = Path("/var/tmp")  # temporary files that outlive a restart, so on a disk (Filesystem Hierarchy Standard)
 
 Array = np.ndarray
 
@@ -37,50 +33,29 @@ def make_zeros(shape: Sequence[int], *, folder: Path | None = None) -> Array:
     Raises:
         ResourceError: the folder's disk has not enough space, or the folder takes no file.
     """
-    n_bytes = math.prod(shape) * DTYPE.itemsize
-    if folder is None or n_bytes == 0:  # an empty file cannot be mapped
-        return np.zeros(tuple(shape), dtype=DTYPE)
-    _require_space(folder, n_bytes)
+    if folder is None or math.prod(shape) == 0:  # an empty file cannot be mapped
+        return np.zeros(tuple(shape), dtype=np.float32)
+    remedy = "Name another folder by --scratch, free disk space there, or allow more memory."
+    return map_unlinked(shape, "float32", folder, purpose="for intermediate results", remedy=remedy)
+
+
+def lies_in_memory(folder: Path) -> bool:
+    """Whether files in a folder take memory, as in many systems' /tmp; False where the system does not say."""
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            _reserve(file, n_bytes)
-            return np.memmap(file, dtype=DTYPE, mode="w+", shape=tuple(shape))
-    except OSError as problem:
-        raise ResourceError(
-            f"{folder}: could not hold {n_bytes / BYTES_PER_GB:.1f} GB of intermediate results ({problem.strerror}). "
-            "Free disk space there, or allow more memory."
-        ) from None
+        lines = [line.split() for line in MOUNTS.read_text().splitlines()]
+    except OSError:
+        return False
+    place = folder.resolve()
+    kinds = {Path(where.encode().decode("unicode_escape")): kind for _, where, kind, *_ in lines}  # the last one counts
+    return next((kinds[one] for one in (place, *place.parents) if one in kinds), "") in KINDS_IN_MEMORY
+
+
+def find_scratch() -> Path:
+    """The system's folder of temporary files, or, where that lies in memory, the one whose files outlive a restart."""
+    usual = Path(tempfile.gettempdir())
+    return LASTING if lies_in_memory(usual) and LASTING.is_dir() and os.access(LASTING, os.W_OK) else usual
 
 
 def release(array: Array) -> None:
     """Let the touched pages of a spilled array leave the resident set; its values stay. Nothing happens in memory."""
-    mapped = _find_map(array)
-    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
-
-
-def _find_map(array: Array) -> mmap.mmap | None:
-    owner: object = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    return owner if isinstance(owner, mmap.mmap) else None
-
-
-def _require_space(folder: Path, n_bytes: int) -> None:
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError as problem:
-        raise ResourceError(
-            f"{folder}: intermediate results cannot be written there ({problem.strerror}). Name a folder that exists."
-        ) from None
-    if free < n_bytes:
-        raise ResourceError(
-            f"{folder}: {n_bytes / BYTES_PER_GB:.1f} GB of intermediate results do not fit, "
-            f"{free / BYTES_PER_GB:.1f} GB are free. Free disk space there, or allow more memory."
-        )
-
-
-def _reserve(file: IO[bytes], n_bytes: int) -> None:
-    """Claim the blocks now where the system can, so that a full disk is an error here and no signal later."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, n_bytes)
+    release_pages(array)

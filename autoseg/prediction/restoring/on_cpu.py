@@ -1,7 +1,7 @@
 """How is a grid filled with what several networks say, piece by piece, in bounded memory and little time?
 
 Pieces are independent of each other: threads work on them side by side. In most of them one label is left over by its
-bounds alone; in the others only the labels that may win, or that have a share in the probabilities, are resampled.
+bounds alone; in the others only the labels that may win are resampled, and those that have a share in what is asked.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from autoseg.data.labels import LABEL_DTYPE, Region
 from autoseg.prediction.memory.spilled import release
+from autoseg.prediction.restoring.certainty import add_tails, fill_with_certainty, find_noticed
 from autoseg.prediction.restoring.labels_from_logits import (
     compute_probabilities,
     find_largest,
@@ -53,6 +54,11 @@ class Target:
     entropy: Array | None = None
     sink: ProbabilitySink | None = None
     measures_softness: bool = False
+
+    @property
+    def wants_certainty(self) -> bool:
+        """Whether it is asked how sure voxels are, though not for each output."""
+        return self.sink is None and (self.entropy is not None or self.measures_softness)
 
     @property
     def wants_probabilities(self) -> bool:
@@ -131,7 +137,14 @@ def _fill_piece(members: Sequence[Member], cuts: Sequence[Sequence[Cut]], target
         contenders = find_every_output(members[0].n_outputs)
     first, second, third = (cut.rows for cut in cuts[0])
     rows = (first, second, third)
+    if target.wants_certainty and len(members) == 1 and not regions:
+        entropy = None if target.entropy is None else target.entropy[rows]
+        fill_with_certainty(sources[0], cuts[0], contenders, target.segmentation[rows], entropy, sums)
+        return
     needed = _choose_needed(contenders, len(members), target, are_regions=bool(regions))
+    if target.wants_certainty:
+        is_needed = np.isin(np.arange(sums.shape[1]), needed)
+        add_tails(sources, is_needed, target.segmentation[rows].size, sums, are_regions=bool(regions))
     if len(needed) == 1 and not regions:
         _fill_certain(int(needed[0]), rows, target, sums)
         return
@@ -155,8 +168,10 @@ def _choose_needed(contenders: Contenders, n_members: int, target: Target, *, ar
     """Indices of the outputs to resample: winners by logit need no others, probabilities are shares of a whole."""
     winners = np.flatnonzero(contenders.can_win)
     compares_shares = n_members > 1 and not are_regions and len(winners) > 1
-    if target.wants_probabilities or compares_shares:
+    if target.sink is not None or compares_shares:
         return np.flatnonzero(contenders.have_share)
+    if target.wants_certainty:
+        return np.flatnonzero(contenders.can_win | find_noticed(contenders.tops, are_regions=are_regions))
     return winners
 
 

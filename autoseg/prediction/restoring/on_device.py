@@ -1,7 +1,7 @@
 """How is a grid filled with what several networks say, on a GPU?
 
 Blocks of rows are sent there, resampled, decided and fetched as labels; every output of a block is computed, for a
-device has arithmetic to spare. What is decided is what `filling` decides, but for ties within rounding.
+device has arithmetic to spare. What is decided is what `on_cpu` decides, but for ties within rounding.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from autoseg.prediction.restoring.restore import Member
 
 BYTES_PER_LOGIT = 20  # on the device: two stages of resampling, a member's probabilities, their sum, and their entropy
-SHARE_OF_FREE_MEMORY = 0.5
+BYTES_IN_MEMORY = 8  # of a logit: what is sent, and what is fetched for files
+SHARE_OF_FREE_MEMORY = 0.5  # another case may be computed there meanwhile
 
 Array = np.ndarray
 
@@ -32,18 +33,23 @@ Array = np.ndarray
 def fill_on_device(
     members: Sequence[Member], matrices: Sequence[Matrices], target: Target, slab_bytes: int, device: torch.device
 ) -> Array:
-    """As `filling.fill`, with blocks that fit into the device's free memory, and into `slab_bytes`."""
+    """As `on_cpu.fill`, with blocks that fit into the device's free memory; `slab_bytes` are those in memory."""
     sums = np.zeros((3, members[0].n_outputs))
-    limit = min(slab_bytes, int(SHARE_OF_FREE_MEMORY * _measure_free_bytes(device)))
     shape = target.segmentation.shape
+    n_logits = choose_block(slab_bytes, _measure_free_bytes(device))
     with torch.inference_mode():
-        for first, second in split_into_blocks(shape, limit // (BYTES_PER_LOGIT * members[0].n_outputs)):
+        for first, second in split_into_blocks(shape, n_logits // members[0].n_outputs):
             rows = (first, second, slice(0, shape[2]))
             cuts = [[cut(matrix, its) for matrix, its in zip(maps, rows, strict=True)] for maps in matrices]
             sums += _fill_block(members, cuts, rows, target, device)
             for member in members:
                 release(member.logits)
     return sums
+
+
+def choose_block(slab_bytes: int, free_bytes: int) -> int:
+    """Logits of a block, so that both the device's free memory and the process's allowance hold it."""
+    return min(slab_bytes // BYTES_IN_MEMORY, int(SHARE_OF_FREE_MEMORY * free_bytes) // BYTES_PER_LOGIT)
 
 
 def _fill_block(
@@ -92,7 +98,7 @@ def _to_probabilities(logits: Tensor, are_regions: bool) -> Tensor:
 
 
 def _measure_entropy(probabilities: Tensor, *, are_regions: bool) -> Tensor:
-    """As `choosing.measure_entropy`."""
+    """As `labels_from_logits.measure_entropy`."""
     if are_regions:
         nearest = (probabilities - 0.5).abs().amin(dim=0)
         parts = torch.stack([0.5 + nearest, 0.5 - nearest])
@@ -104,7 +110,7 @@ def _measure_entropy(probabilities: Tensor, *, are_regions: bool) -> Tensor:
 
 
 def _sum_softness(probabilities: Tensor, segment: Tensor, regions: Sequence[Region]) -> Array:
-    """As `filling.add_softness`: sums (3, K) of this block."""
+    """As `on_cpu.add_softness`: sums (3, K) of this block."""
     rows = []
     for output, probability in enumerate(probabilities):
         labels = regions[output].labels if regions else (output,)

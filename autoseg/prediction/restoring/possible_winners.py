@@ -27,10 +27,13 @@ class Contenders:
     Attributes:
         can_win: bool (K,): those that some voxel may be given to.
         have_share: bool (K,): those whose probability is not negligible in all of the piece, winners included.
+        tops: (K,): of labels the highest logit, counted from the largest of its voxel; of regions the highest logit;
+            of several members the highest of all.
     """
 
     can_win: Array
     have_share: Array
+    tops: Array
 
 
 def find_contenders(sources: Sequence[Array], *, are_regions: bool) -> Contenders:
@@ -44,18 +47,18 @@ def find_contenders(sources: Sequence[Array], *, are_regions: bool) -> Contender
     flat = [source.reshape(len(source), -1) for source in sources]
     if are_regions:
         highest = np.max([values.max(axis=1) for values in flat], axis=0)
-        return Contenders(highest > 0, highest > NEGLIGIBLE_LOGIT)
+        return Contenders(highest > 0, highest > NEGLIGIBLE_LOGIT, highest)
     tops, bottoms, slacks = zip(*(_bound_below_largest(values) for values in flat), strict=True)
     best = np.argmax(np.min(bottoms, axis=0))  # the label that is least far below the largest, in all members
     floors = [bottom[best] - slack for bottom, slack in zip(bottoms, slacks, strict=True)]
     can_win = np.any([top >= floor for top, floor in zip(tops, floors, strict=True)], axis=0)
     shares = [top >= bottom.max() + NEGLIGIBLE_LOGIT for top, bottom in zip(tops, bottoms, strict=True)]
-    return Contenders(can_win, can_win | np.any(shares, axis=0))
+    return Contenders(can_win, can_win | np.any(shares, axis=0), np.max(tops, axis=0))
 
 
 def find_every_output(n_outputs: int) -> Contenders:
     """All of them."""
-    return Contenders(np.ones(n_outputs, dtype=bool), np.ones(n_outputs, dtype=bool))
+    return Contenders(np.ones(n_outputs, dtype=bool), np.ones(n_outputs, dtype=bool), np.full(n_outputs, np.inf))
 
 
 def _bound_below_largest(values: Array) -> tuple[Array, Array, float]:

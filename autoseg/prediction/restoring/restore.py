@@ -42,7 +42,8 @@ class Member:
     Attributes:
         logits: float32 (K, *network shape) in axis order, in memory or in a file (`spilling`).
         placement: where the network grid lies in the original image.
-        resampling: the spline orders; logits follow `logits_order`, and `separate_order` along the placement's axis.
+        resampling: the spline orders; logits follow `logits_order`, and `separate_order` along the placement's axis
+            for the way back.
         regions: what the K outputs are, in painting order; empty where they are labels, background first.
         agreement: how alike the networks of its folds are; None for a single one, or where it was not measured.
     """
@@ -59,7 +60,7 @@ class Member:
 
     def compute_matrices(self) -> Matrices:
         """The maps from the network grid to the crop, one per axis."""
-        return self.compute_matrices_to(self.placement.cropped_shape, self.placement.separate_axis)
+        return self.compute_matrices_to(self.placement.cropped_shape, self.placement.separate_axis_back)
 
     def compute_matrices_to(self, shape: Axes3, separate_axis: int | None) -> Matrices:
         """The maps from the network grid to another grid over the same crop, one per axis."""
@@ -69,7 +70,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Softness:
-    """How probable a segmentation is, summed over the crop. Probabilities below 2e-9 may count as 0.
+    """How probable a segmentation is, summed over the crop.
+
+    Probabilities that cannot be noticed in the entropy are estimated (`certainty`); where they are written to files,
+    those below 2e-9 may count as 0 instead.
 
     Attributes:
         n_predicted: float64 (K,), voxels that the segmentation gives to each output; to a region, by its labels.
@@ -89,7 +93,8 @@ class Restored:
     Attributes:
         segmentation: int16 (Z, Y, X); background outside the crop.
         entropy: uint8 (Z, Y, X) if it was asked for: Shannon's entropy of the combined probabilities over ln K, 255
-            for 1; for regions, the largest binary entropy over ln 2. 0 outside the crop.
+            for 1; for regions, the largest binary entropy over ln 2. 0 outside the crop. It may be a step off what all
+            outputs would give, for improbable ones are left out; how many depends on `slab_bytes`.
         softness: if it was asked for.
     """
 

@@ -47,12 +47,18 @@ class Agreement:
 
 
 class AgreementCount:
-    """The running sums of an `Agreement`."""
+    """The running sums of an `Agreement`, kept on the device that counts: it is asked for them once, at the end.
 
-    def __init__(self, n_members: int, n_outputs: int) -> None:
-        self.n_members = n_members
-        self.intersections = np.zeros((n_members * (n_members - 1) // 2, n_outputs))
-        self.sizes = np.zeros((n_members, n_outputs))
+    Args:
+        n_members: networks, two at least.
+        n_outputs: K.
+        device: of the decisions and of the importance.
+    """
+
+    def __init__(self, n_members: int, n_outputs: int, device: str | torch.device = "cpu") -> None:
+        kind = torch.float32 if torch.device(device).type == "mps" else torch.float64
+        self._intersections = torch.zeros(n_members * (n_members - 1) // 2, n_outputs, dtype=kind, device=device)
+        self._sizes = torch.zeros(n_members, n_outputs, dtype=kind, device=device)
 
     def add(self, decisions: Sequence[Tensor], importance: Tensor, within: Slices) -> None:
         """Count one window.
@@ -63,23 +69,27 @@ class AgreementCount:
             within: the part of the window that lies in the image.
         """
         parts = [decision[..., within[0], within[1], within[2]] for decision in decisions]
-        weights = importance[within].to(torch.float32 if importance.device.type == "mps" else torch.float64)
+        weights = importance[within].to(self._sizes.dtype)
         for member, part in enumerate(parts):
-            self.sizes[member] += self._sum(part, part, weights)
+            self._sizes[member] += self._sum(part, part, weights)
         for pair, (first, second) in enumerate(combinations(parts, 2)):
-            self.intersections[pair] += self._sum(first, second, weights)
+            self._intersections[pair] += self._sum(first, second, weights)
 
     def finish(self) -> Agreement:
-        return Agreement(self.n_members, self.intersections, self.sizes)
+        intersections, sizes = (sums.cpu().double().numpy() for sums in (self._intersections, self._sizes))
+        return Agreement(len(sizes), intersections, sizes)
 
-    def _sum(self, first: Tensor, second: Tensor, weights: Tensor) -> Array:
-        """Weight per output of the voxels where both decisions hold."""
-        n_outputs = self.sizes.shape[1]
+    def _sum(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+        """Weight per output of the voxels where both decisions hold; nothing here waits for the device.
+
+        Each row of voxels has bins of its own, so that threads of a GPU do not queue for a few of them.
+        """
         if first.ndim > weights.ndim:
-            sums = [weights[a & b].sum() for a, b in zip(first, second, strict=True)]
-            return torch.stack(sums).cpu().numpy()
-        shared = torch.where(first == second, first, n_outputs).long()
-        return torch.bincount(shared.flatten(), weights.flatten(), n_outputs + 1)[:n_outputs].cpu().numpy()
+            return torch.stack([torch.where(a & b, weights, 0).sum() for a, b in zip(first, second, strict=True)])
+        n_outputs = self._sizes.shape[1]
+        shared = torch.where(first == second, first, n_outputs).long().flatten(0, 1)
+        bins = torch.zeros(len(shared), n_outputs + 1, dtype=weights.dtype, device=weights.device)
+        return bins.scatter_add_(1, shared, weights.flatten(0, 1)).sum(dim=0)[:n_outputs]
 
 
 def decide(logits: Tensor, *, regions: bool) -> Tensor:

@@ -46,12 +46,12 @@ class Answer:
     Attributes:
         logits: float32 (B, K, z, y, x), the mean; it may be the network's own tensor.
         decisions: per network, labels (B, z, y, x) or regions (B, K, z, y, x); empty if they were not kept.
-        n_passes: mirror images that each network saw, itself included, summed over the windows.
+        n_mirrorings: mirror images that each network saw, itself included, summed over the windows.
     """
 
     logits: Tensor
     decisions: tuple[Tensor, ...]
-    n_passes: int
+    n_mirrorings: int
 
 
 def ask(ensemble: Ensemble, windows: Tensor, most: int) -> Answer:
@@ -62,16 +62,16 @@ def ask(ensemble: Ensemble, windows: Tensor, most: int) -> Answer:
     """
     seen = windows.squeeze(SLICE_AXIS) if ensemble.n_axes == 2 else windows
     if ensemble.mirroring == "adaptive" and ensemble.axes:
-        passes = predict_adaptively(
+        said = predict_adaptively(
             ensemble.networks, seen, ensemble.axes, regions=ensemble.regions, keep_members=ensemble.keep_decisions
         )
-        return _combine(ensemble, passes.members, len(passes.members), sum(passes.n_passes))
+        return _combine(ensemble, said.members, len(said.members), sum(said.n_mirrorings))
     axes = () if ensemble.mirroring == "none" else ensemble.axes
     members = (predict_mirrored(network, seen, axes, most=most) for network in ensemble.networks)
     return _combine(ensemble, members, len(ensemble.networks), len(seen) * len(list_mirrorings(axes)))
 
 
-def _combine(ensemble: Ensemble, members: Iterable[Tensor], n_members: int, n_passes: int) -> Answer:
+def _combine(ensemble: Ensemble, members: Iterable[Tensor], n_members: int, n_mirrorings: int) -> Answer:
     """Average logits (B, K, *patch) that are made one after the other."""
     decisions: list[Tensor] = []
     total: Tensor | None = None
@@ -83,5 +83,6 @@ def _combine(ensemble: Ensemble, members: Iterable[Tensor], n_members: int, n_pa
             total = member.clone() if n_members > 1 else member
         else:
             total += member
+        del member  # before the next one is made
     assert total is not None  # an ensemble has a network
-    return Answer(total.div_(n_members) if n_members > 1 else total, tuple(decisions), n_passes)
+    return Answer(total.div_(n_members) if n_members > 1 else total, tuple(decisions), n_mirrorings)

@@ -48,6 +48,7 @@ def predict_mirrored(network: Network, batch: Tensor, axes: Sequence[int] = (), 
         total = torch.zeros_like(logits[: len(batch)]) if total is None else total
         for j, mirroring in enumerate(some):
             add_flipped(total, logits[j * len(batch) : (j + 1) * len(batch)], mirroring)
+        del logits  # before the network runs again
     assert total is not None  # not to mirror is a mirroring, too
     return total.div_(len(mirrorings))
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from autoseg.errors import NumericalError
+from autoseg.networks.device import computing_exactly
 from autoseg.networks.previous import join_previous
 from autoseg.prediction.options import PredictionOptions, Sums
 from autoseg.prediction.windows.agreement import Agreement, AgreementCount
@@ -47,17 +48,17 @@ class Logits:
 
     Attributes:
         values: float32 (K, Z, Y, X), mean over networks and mirrorings; in memory, or mapped from an unlinked file.
-        agreement: between the networks, if it was counted.
+        agreement: between the networks, if it was counted and there are several.
         n_windows: that cover the image.
         n_skipped: windows of one constant value whose answer was known from another.
-        n_passes: mirror images that each network saw, itself included, summed over the windows that were not skipped.
+        n_mirrorings: mirror images that each network saw, itself included, summed over windows that were not skipped.
     """
 
     values: Array
     agreement: Agreement | None
     n_windows: int
     n_skipped: int
-    n_passes: int
+    n_mirrorings: int
 
 
 def predict_logits(
@@ -95,7 +96,7 @@ def predict_logits(
         windows_per_batch: windows, mirror images included, that a network sees at once; None chooses by voxels.
         sums: where logits are summed: on the device, in memory, or in an unlinked file.
         folder: whose disk holds that file.
-        count_agreement: whether the networks' segmentations are compared.
+        count_agreement: whether the segmentations of several networks are compared.
         on_progress: called with (windows done, windows in all).
 
     Raises:
@@ -110,26 +111,28 @@ def predict_logits(
     grouped = group_windows(windows, volumes)
     importance = torch.from_numpy(compute_importance(patch)).to(device)
     total = LogitSums(n_outputs, image.shape[1:], importance, place=sums, folder=folder)
-    count = AgreementCount(len(networks), n_outputs) if count_agreement else None
+    compares = count_agreement and len(networks) > 1
+    count = AgreementCount(len(networks), n_outputs, importance.device) if compares else None
     ensemble = Ensemble(
-        networks, len(patch_size), options.mirroring, mirroring_axes, regions=regions, keep_decisions=count_agreement
+        networks, len(patch_size), options.mirroring, mirroring_axes, regions=regions, keep_decisions=compares
     )
     most = windows_per_batch or choose_windows_per_batch(patch, torch.device(device))
-    n_done = n_passes = 0
-    with torch.inference_mode(), FastConvolutions():
+    n_done = n_mirrorings = 0
+    with torch.inference_mode(), FastConvolutions(), computing_exactly():
         for batch in _split([*((window,) for window in grouped.varied), *grouped.constant], most):
             shown = _show(volumes, [alike[0] for alike in batch], patch, n_labels or n_outputs, importance.device)
             answer = ask(ensemble, shown, most)
             _check_finite(answer.logits, batch)
             _add(answer, batch, total, count, importance)
             n_done += sum(map(len, batch))
-            n_passes += answer.n_passes
+            n_mirrorings += answer.n_mirrorings
+            del shown, answer  # before the networks see the next windows
             if on_progress is not None:
                 on_progress(n_done, len(windows))
         values = total.finish()
     agreement = None if count is None else count.finish()
     n_skipped = len(windows) - len(grouped.varied) - len(grouped.constant)
-    return Logits(values, agreement, len(windows), n_skipped, n_passes)
+    return Logits(values, agreement, len(windows), n_skipped, n_mirrorings)
 
 
 def choose_windows_per_batch(patch: Sequence[int], device: torch.device) -> int:
@@ -166,8 +169,9 @@ def _split(groups: Sequence[Sequence[Window]], length: int) -> Iterator[Batch]:
 
 
 def _check_finite(logits: Tensor, batch: Batch) -> None:
-    if bool(torch.isfinite(logits.sum(dtype=torch.float64 if logits.device.type == "cpu" else torch.float32))):
-        return
+    kind = torch.float64 if logits.device.type == "cpu" else torch.float32
+    if bool(torch.isfinite(torch.stack([output.sum(dtype=kind) for output in logits.unbind(dim=1)])).all()):
+        return  # an output at a time, for the sum is made of a copy of that type
     broken = [alike[0].start for alike, one in zip(batch, logits, strict=True) if not bool(torch.isfinite(one).all())]
     if broken:  # else the sum alone was too large
         raise NumericalError(

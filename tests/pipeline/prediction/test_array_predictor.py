@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import autoseg
+from autoseg.data.geometry import Geometry
 from autoseg.data.image_io import read_image, read_segmentation
-from autoseg.errors import NumericalError, UsageError
+from autoseg.errors import NumericalError, ResourceError, UsageError
+from autoseg.pipeline.prediction import array_predictor, spending
 from autoseg.pipeline.prediction.array_predictor import Predictor, arrange
 from autoseg.pipeline.prediction.predicting import predict_images
 from autoseg.pipeline.project import Project
@@ -37,6 +40,58 @@ def test_many_images_come_lazily_and_in_order(predictor: Predictor, phantom: Pat
     given = [(image, geometry.spacing) for image, geometry in cases]
     for one, (image, spacing) in zip(predictor.predict_many(iter(given)), given, strict=True):
         np.testing.assert_array_equal(one, predictor(image, spacing))
+
+
+def test_images_in_flight_are_those_that_were_planned_before_any_was_prepared(
+    predictor: Predictor, phantom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, geometry = read_image([next((phantom / "imagesTs").iterdir())])
+    told: list[str] = []
+    plan, prepare, run = array_predictor.plan_spending, array_predictor.prepare_case, array_predictor.overlap
+
+    def decide(model, loads, *words, n_in_flight, **more):
+        told.append(f"plan {n_in_flight}")
+        return replace(plan(model, loads, *words, n_in_flight=n_in_flight, **more), n_in_flight=n_in_flight or 2)
+
+    monkeypatch.setattr(array_predictor, "plan_spending", decide)
+    monkeypatch.setattr(array_predictor, "prepare_case", lambda *words: told.append("prepare") or prepare(*words))
+    monkeypatch.setattr(
+        array_predictor,
+        "overlap",
+        lambda *words, n_in_flight: told.append(str(n_in_flight)) or run(*words, n_in_flight=1),
+    )
+    fresh = Predictor(predictor.model)
+    assert len(list(fresh.predict_many([(image, geometry.spacing)] * 2))) == 2
+    assert told == ["plan None", "2", "plan 2", "prepare", "prepare"]
+
+
+def test_what_is_too_large_says_so_before_it_is_prepared(
+    predictor: Predictor, phantom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, geometry = read_image([next((phantom / "imagesTs").iterdir())])
+    monkeypatch.setattr(array_predictor, "prepare_case", None)
+    small = Predictor(predictor.model, memory_gb=0.1)
+    with pytest.raises(ResourceError, match=r"the image: predicting 1 image .* needs at least"):
+        small(image, geometry.spacing)
+    with pytest.raises(ResourceError, match="needs at least"):
+        next(small.predict_many([(image, geometry.spacing)]))
+
+
+def test_a_folder_whose_files_take_memory_is_not_used(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = spending.measure_image(predictor.model, "a", Geometry((60, 60, 60), (1.0, 1.0, 1.0)), "float32")
+    load = replace(load, passes=tuple(replace(one, sums=1e12) for one in load.passes))
+    for kind in (False, True):
+        monkeypatch.setattr(spending, "lies_in_memory", lambda _, kind=kind: kind)
+        if kind:
+            with pytest.raises(ResourceError, match="name a folder on a disk"):
+                spending.plan_spending(predictor.model, [load], 8e9, Path("scratch"))
+        else:
+            monkeypatch.setattr(Path, "mkdir", lambda *_, **__: None)
+            assert spending.plan_spending(predictor.model, [load], 8e9, Path("scratch")).resources.sums == "file"
+
+
+def test_no_images_give_no_segmentations(predictor: Predictor) -> None:
+    assert list(predictor.predict_many([])) == []
 
 
 def test_threads_do_not_disturb_each_other(predictor: Predictor, phantom: Path) -> None:

@@ -8,8 +8,8 @@ from autoseg.data.case import LoadedCase
 from autoseg.data.geometry import Geometry
 from autoseg.data.labels import Labels
 from autoseg.fingerprinting.fingerprint import CaseFacts, Fingerprint
-from autoseg.pipeline.prediction.confidence_file import ConfidenceRow
-from autoseg.pipeline.prediction.unusual import find_doubts, find_unusual
+from autoseg.pipeline.prediction.confidence_file import LESS_CERTAIN, ConfidenceRow
+from autoseg.pipeline.prediction.unusual import find_doubts, find_missing, find_unusual
 
 SHAPE, SPACING = (20, 40, 30), (3.0, 1.0, 1.2)
 
@@ -53,3 +53,45 @@ def test_a_label_below_the_lower_decile_of_the_cross_validation_is_doubted() -> 
     rows = [ConfidenceRow(case="new", label=name, predicted_dice=dice) for name, dice in (("a", 0.6), ("b", 0.9))]
     (sentence,) = find_doubts([*rows, ConfidenceRow(case="new", label="c")], {"a": 0.7, "b": 0.8, "c": 0.5})
     assert sentence.startswith("new: a is likely worse than usual: its expected Dice is 0.60")
+
+
+def test_every_odd_channel_is_pointed_out() -> None:
+    fingerprint, case = make_fingerprint(), make_case(scale=1e4)
+    facts = fingerprint.cases[0].model_copy(update={"channel_ranges": ((0.0, 100.0), (0.0, 50.0))})
+    both = LoadedCase("new", np.repeat(case.image, 2, axis=0), None, case.geometry, "float32")
+    found = find_unusual(both, fingerprint.model_copy(update={"cases": (facts,)}))
+    assert [sentence[:14] for sentence in found] == ["new: channel 0", "new: channel 1"]
+
+
+def test_a_label_less_certain_than_any_of_the_cross_validation_is_doubted() -> None:
+    row = ConfidenceRow(case="new", label="a", predicted_dice=0.9, note=f"{LESS_CERTAIN}; 2 ml before postprocessing")
+    (sentence,) = find_doubts([row], {"a": 0.7})
+    assert sentence == f"new: a is {LESS_CERTAIN}."
+
+
+def make_training(*voxels: tuple[int, int], annotated: tuple[tuple[str, ...] | None, ...] = ()) -> Fingerprint:
+    (facts,), labels = make_fingerprint().cases, Labels(names=("background", "organ", "tumour"), values=(0, 1, 2))
+    known = annotated or (None,) * len(voxels)
+    cases = [
+        facts.model_copy(update={"label_voxels": each, "annotated": names})
+        for each, names in zip(voxels, known, strict=True)
+    ]
+    return Fingerprint(dataset="D", channels=("ct",), labels=labels, cases=tuple(cases))
+
+
+def test_a_label_that_training_always_held_is_missed() -> None:
+    training = make_training((9, 0), (8, 5), (7, 5))
+    (sentence,) = find_missing("new", {"organ": 0, "tumour": 3}, training)
+    assert sentence.startswith("new: nothing is predicted of organ, which every training case held")
+    assert not list(find_missing("new", {"organ": 3, "tumour": 0}, training))
+    (sentence,) = find_missing("new", {"organ": 0, "tumour": 0}, training)
+    assert sentence.startswith("new: nothing is predicted at all")
+
+
+def test_what_few_cases_held_or_annotate_is_not_missed() -> None:
+    nothing = {"organ": 0, "tumour": 0}
+    assert not list(find_missing("new", nothing, make_training((9, 1), (8, 1))))
+    assert not list(find_missing("new", nothing, None))
+    organ, both = ("organ",), ("organ", "tumour")
+    partly = make_training((9, 0), (8, 5), (7, 5), (6, 5), annotated=(organ, both, both, both))
+    assert "organ, tumour" in next(find_missing("new", nothing, partly))

@@ -79,6 +79,8 @@ def test_a_model_of_all_cases_without_a_selection(alone: Path, tmp_path: Path) -
     manifest = export_model(find_trained(alone, folds=[ALL]), tmp_path / "m.zip")
     assert [name for name in manifest.members if name.startswith("trained/")] == [name_weights("2d", "all")]
     assert manifest.folds == ("all",)
+    told = read_all(tmp_path / "m.zip")["selection.yaml"].decode()
+    assert "no cross-validation came with this model" in " ".join(told.split()), "nobody can select again there"
     assert "--fold all -i IMAGES" in read_all(tmp_path / "m.zip")["README.md"].decode()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from autoseg.errors import ResourceError
 from autoseg.prediction.memory import spilled
-from autoseg.prediction.memory.spilled import make_zeros, release
+from autoseg.prediction.memory.spilled import find_scratch, lies_in_memory, make_zeros, release
 
 STATUS = Path("/proc/self/status")
 MEGABYTE = 2**20
@@ -82,7 +82,7 @@ def test_a_killed_process_leaves_nothing(tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_an_error_before_anything_is_written(tmp_path):
-    with pytest.raises(ResourceError, match=r"do not fit, .* GB are free"):
+    with pytest.raises(ResourceError, match=r"are needed for intermediate results, but .* GB are free"):
         make_zeros((2**20, 2**20, 2**10), folder=tmp_path)
 
 
@@ -99,3 +99,23 @@ def test_a_disk_that_fills_up_meanwhile_is_an_error_too(tmp_path, monkeypatch):
 def test_a_folder_that_is_missing_is_named(tmp_path):
     with pytest.raises(ResourceError, match="nowhere"):
         make_zeros((10, 10), folder=tmp_path / "nowhere")
+
+
+def test_folders_whose_files_take_memory_are_told_from_disks(tmp_path, monkeypatch):
+    mounts, disk, ram = tmp_path / "mounts", tmp_path / "disk", tmp_path / "two words"
+    for folder in (disk, ram):
+        folder.mkdir()
+    named = str(ram).replace(" ", "\\040")
+    mounts.write_text(f"/dev/a / ext4 rw 0 0\ntmpfs {named} tmpfs rw 0 0\n/dev/b {named}/disk ext4 rw 0 0\n")
+    monkeypatch.setattr(spilled, "MOUNTS", mounts)
+    assert lies_in_memory(ram)
+    assert lies_in_memory(ram / "not" / "made" / "yet")
+    assert not lies_in_memory(ram / "disk" / "inside")
+    assert not lies_in_memory(disk)
+    monkeypatch.setattr(spilled, "LASTING", disk)
+    monkeypatch.setattr(spilled.tempfile, "gettempdir", lambda: str(ram))
+    assert find_scratch() == disk
+    monkeypatch.setattr(spilled, "LASTING", tmp_path / "missing")
+    assert find_scratch() == ram
+    monkeypatch.setattr(spilled, "MOUNTS", tmp_path / "unknown")
+    assert not lies_in_memory(ram)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,12 @@ from autoseg.data.geometry import Geometry
 from autoseg.data.image_io import read_image
 from autoseg.data.labels import Region
 from autoseg.planning.choices import Resampling
-from autoseg.prediction.restoring.probability_files import ProbabilityFiles
+from autoseg.prediction.restoring import probability_files
+from autoseg.prediction.restoring.probability_files import (
+    ProbabilityFiles,
+    count_spool_bytes,
+    count_touched_bytes,
+)
 from autoseg.prediction.restoring.restore import Member, restore
 from autoseg.preprocessing.preprocess import Placement
 from autoseg.preprocessing.resampling import resample
@@ -57,3 +63,45 @@ def test_a_failed_prediction_leaves_no_files(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), ProbabilityFiles(paths, GEOMETRY, PLACEMENT, are_regions=False):
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_compressed_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, write = [tmp_path / f"{name}.nii.gz" for name in "abc"], probability_files.write_nifti
+
+    def fail_at_the_second(path: Path, *rest: object, **more: object) -> None:
+        if path.name == "b.nii.gz":
+            raise OSError("no space left")
+        write(path, *rest, **more)
+
+    monkeypatch.setattr(probability_files, "write_nifti", fail_at_the_second)
+    with pytest.raises(OSError, match="no space"), ProbabilityFiles(paths, GEOMETRY, PLACEMENT, are_regions=False):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("rows", [(slice(0, 3),) * 3, (slice(5, 6), slice(2, 30), slice(1, 9)), (slice(None),) * 3])
+def test_touched_pages_are_counted_whatever_the_order_of_axes(axes, rows) -> None:
+    """Page by page, in an array that begins on one; at most two more for each row, plane and volume."""
+    spool = np.frombuffer(mmap.mmap(-1, 40 * 50 * 700), dtype=np.uint8).reshape(40, 50, 700)
+    part = spool.transpose(axes)[rows]
+    places = np.arange(spool.size).reshape(spool.shape).transpose(axes)[rows]
+    n_pages = np.unique(places // mmap.PAGESIZE).size
+    assert n_pages * mmap.PAGESIZE <= count_touched_bytes(part) <= 3 * n_pages * mmap.PAGESIZE + 2 * mmap.PAGESIZE
+
+
+def test_blocks_across_the_rows_of_an_image_are_released_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column of voxels under another order of axes holds a byte per page."""
+    geometry = Geometry((300, 64, 64), (1.0, 1.0, 1.0))
+    placement = Placement(
+        original_shape=geometry.shape, box=((0, 300), (0, 64), (0, 64)), axis_order=(1, 2, 0), network_shape=(1, 1, 1)
+    )
+    released: list[object] = []
+    monkeypatch.setattr(probability_files, "release_pages", released.append)
+    monkeypatch.setattr(probability_files, "BYTES_BETWEEN_RELEASES", 2**20)
+    with ProbabilityFiles([tmp_path / "a.nii.gz"], geometry, placement, are_regions=True) as sink:
+        sink.write((slice(0, 1), slice(0, 1), slice(0, 300)), np.ones((1, 1, 1, 300), dtype=np.float32))
+        assert len(released) == 1
+    assert count_spool_bytes(geometry.shape, 5) == 5 * 300 * 64 * 64

@@ -76,6 +76,15 @@ def test_one_member_equals_the_dense_argmax(slab_bytes, separate_axis):
     assert restored.softness is None
 
 
+@pytest.mark.parametrize(("logits_axis", "axis"), [("same", 0), ("none", None), (1, 1), (2, 2)])
+def test_logits_go_back_by_the_axis_of_the_way_back(logits_axis, axis):
+    member = make_member(separate_axis=0)
+    member = replace(member, placement=member.placement.model_copy(update={"logits_axis": logits_axis}))
+    shape = member.placement.cropped_shape
+    dense = np.stack([resample(label, shape, 1, separate_axis=axis) for label in member.logits]).argmax(axis=0)
+    np.testing.assert_array_equal(restore([member]).segmentation, put_back(dense))
+
+
 @pytest.mark.parametrize("slab_bytes", [1, 60_000, 2**28])
 def test_several_members_average_their_probabilities(slab_bytes):
     members = [make_member(seed=1), make_member(seed=2, shape=(9, 30, 20)), make_member(seed=3, shape=(9, 24, 35))]

@@ -40,54 +40,71 @@ def test_mirrorings_come_in_pairs_of_opposites(axes):
 @pytest.mark.parametrize("n_outputs", [2, 4])
 def test_all_mirror_images_are_the_mean_of_all(n_outputs, regions):
     networks, batch = [noise(n_outputs, 1), noise(n_outputs, 2)], windows(1, 2)
-    passes = predict_adaptively(networks, batch, AXES, regions=regions, limits=NEVER)
+    seen = predict_adaptively(networks, batch, AXES, regions=regions, limits=NEVER)
     expected = sum(predict_mirrored(network, batch, AXES) for network in networks) / 2
-    assert passes.n_passes == (8, 8)
-    torch.testing.assert_close(passes.members[0], expected)
+    assert seen.n_mirrorings == (8, 8)
+    torch.testing.assert_close(seen.members[0], expected)
 
 
 def test_windows_of_a_batch_stop_on_their_own_and_members_share_the_decision():
-    """The noise of the second window is far from any decision: all voxels prefer one label by a wide margin."""
+    """The first network is sure of the second window by so much that the other's doubts do not count."""
+    side = torch.arange(5.0)
 
-    def network(batch: torch.Tensor) -> torch.Tensor:
+    def sure(batch: torch.Tensor) -> torch.Tensor:
         is_clear = (batch[:, :1] > 10).float()
-        return noise(2)(batch) * (1 - is_clear) + is_clear * torch.tensor([0.0, 9.0]).view(1, 2, 1, 1, 1)
+        clear = torch.stack([side, 90 + 2 * side]).view(1, 2, 1, 1, 5)
+        return noise(2)(batch) * (1 - is_clear) + is_clear * clear
 
-    batch = windows(1, 20, 2)
-    passes = predict_adaptively(
-        [network, noise(2, 3)], batch, AXES, regions=False, keep_members=True, limits=Limits(changed=-1)
-    )
-    assert passes.n_passes[0] == passes.n_passes[2] == 8
-    alone = predict_adaptively([network], batch[1:2], AXES, regions=False)
-    assert alone.n_passes == (1,)
-    every = predict_mirrored(network, batch, AXES)
-    torch.testing.assert_close(passes.members[0][[0, 2]], every[[0, 2]])
+    def unsure(batch: torch.Tensor) -> torch.Tensor:
+        return noise(2, 3)(batch / batch.abs().amax(dim=(1, 2, 3, 4), keepdim=True))
+
+    networks, batch = [sure, unsure], windows(1, 20, 2)
+    limits = Limits(changed=-1)
+    seen = predict_adaptively(networks, batch, AXES, regions=False, keep_members=True, limits=limits)
+    assert seen.n_mirrorings == (8, 1, 8)
+    assert predict_adaptively([unsure], batch, AXES, regions=False, limits=limits).n_mirrorings == (8, 8, 8)
+    for network, member in zip(networks, seen.members, strict=True):
+        torch.testing.assert_close(member[[0, 2]], predict_mirrored(network, batch, AXES)[[0, 2]])
+        torch.testing.assert_close(member[1], network(batch[1:2])[0])
+        assert not torch.allclose(member[1], predict_mirrored(network, batch[1:2], AXES)[0])
 
 
 def test_it_stops_as_soon_as_one_more_changes_nothing():
     """A network that does not know sides, with no clear margin anywhere: the second pass changes nothing."""
-    passes = predict_adaptively(
+    seen = predict_adaptively(
         [lambda batch: batch * torch.tensor([1.0, 1.1]).view(1, 2, 1, 1, 1)], windows(1), AXES, regions=False
     )
-    assert passes.n_passes == (2,)
+    assert seen.n_mirrorings == (2,)
 
 
-@pytest.mark.parametrize(("n_unclear", "n_passes"), [(1, 1), (3, 2)])
+@pytest.mark.parametrize(("n_unclear", "n_mirrorings"), [(1, 1), (3, 2)])
 @pytest.mark.parametrize("regions", [False, True])
-def test_unclear_voxels_are_counted_against_the_foreground(n_unclear, n_passes, regions):
+def test_unclear_voxels_are_counted_against_the_foreground(n_unclear, n_mirrorings, regions):
     """Ten voxels of foreground; up to a fifth of them may be unclear."""
     logits = torch.full((1, 2, 1, 1, 50), -5.0)
     logits[0, 0] = -5 if regions else 5
     logits[0, 1, ..., :10] = 20
     logits[0, 1, ..., :n_unclear] = 0.1 if regions else 5.1
-    passes = predict_adaptively(
+    seen = predict_adaptively(
         [lambda _: logits.clone()],
         torch.zeros(1, 1, 1, 1, 50),
         (0,),
         regions=regions,
         limits=Limits(unclear=0.2, changed=1),
     )
-    assert passes.n_passes == (n_passes,)
+    assert seen.n_mirrorings == (n_mirrorings,)
+
+
+@pytest.mark.parametrize("keep_members", [False, True])
+def test_members_that_are_kept_are_those_of_the_mean(keep_members):
+    """Windows that go on alone, a few of the batch, are summed over the members like all of them."""
+    networks, batch = [noise(3, seed) for seed in range(3)], windows(1, 300, 2, 400)
+    limits = Limits(margin=2, unclear=0.1, changed=-1)
+    seen = predict_adaptively(networks, batch, AXES, regions=False, keep_members=keep_members, limits=limits)
+    assert seen.n_mirrorings == (8, 1, 8, 1)
+    mean = sum(seen.members) / len(seen.members)
+    torch.testing.assert_close(mean[1::2], sum(network(batch[1::2]) for network in networks) / 3)
+    torch.testing.assert_close(mean[::2], sum(predict_mirrored(one, batch[::2], AXES) for one in networks) / 3)
 
 
 def test_the_two_largest_are_those_of_sorting():

@@ -44,11 +44,14 @@ def test_mean_pairwise_dice_leaves_out_pairs_that_see_nothing():
     assert third is None
 
 
-def test_a_single_network_has_nobody_to_agree_with():
-    count = AgreementCount(1, 2)
-    count.add([torch.zeros(SHAPE, dtype=torch.int16)], torch.ones(SHAPE), WITHIN)
-    assert count.finish().mean_pairwise_dice() == (None, None)
-    assert count.finish().sizes.tolist() == [[24, 0]]
+@pytest.mark.parametrize("regions", [False, True])
+def test_nothing_is_fetched_from_the_device_before_the_end(regions):
+    """The meta device has no values: whatever waited for one would be an error."""
+    count = AgreementCount(3, 4, "meta")
+    decisions = [decide(one[None], regions=regions)[0] for one in make_logits(3, 4).to("meta")]
+    count.add(decisions, torch.rand(SHAPE, device="meta"), WITHIN)
+    with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
+        count.finish()
 
 
 def test_of_equal_logits_the_smaller_label_wins_and_a_region_needs_more_than_zero():

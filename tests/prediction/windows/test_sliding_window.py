@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch.nn.functional import conv2d, conv3d
 
 from autoseg.errors import NumericalError, UsageError
 from autoseg.prediction.options import PredictionOptions
+from autoseg.prediction.windows import fold_average, sliding_window
 from autoseg.prediction.windows.sliding_window import Logits, predict_logits
 
 N_LABELS, N_CHANNELS, PATCH = 3, 2, (6, 10, 12)
@@ -154,7 +156,7 @@ def test_an_image_of_constant_windows_is_seen_once_per_value():
     starts = [0, 6, 12, 18, 24, 30, 36, 42, 48]
     n_varied = sum(start < 30 < start + 12 for start in starts)
     assert (result.n_windows, result.n_skipped) == (len(starts), len(starts) - n_varied - 2)
-    assert result.n_passes == network.n_windows == 4 * (n_varied + 2)
+    assert result.n_mirrorings == network.n_windows == 4 * (n_varied + 2)
     np.testing.assert_allclose(result.values, naive_logits([network], image, axes=(0, 2)), atol=1e-5)
 
 
@@ -201,7 +203,7 @@ def test_adaptive_mirroring_leaves_what_is_certain_alone():
 
     image = make_image(9, 31, 40)
     result = predict([certain], image, (0, 1, 2), "adaptive", n_outputs=2)
-    assert result.n_passes == result.n_windows
+    assert result.n_mirrorings == result.n_windows
     np.testing.assert_array_equal(result.values, predict([certain], image, mirroring="none", n_outputs=2).values)
 
 
@@ -210,8 +212,46 @@ def test_adaptive_mirroring_sees_all_where_nothing_settles():
     networks, image = [Network(seed=1), Network(seed=2)], make_image(9, 11, 12)
     every = predict(networks, image, (1, 2), "all")
     adaptive = predict(networks, image, (1, 2), "adaptive", windows_per_batch=3)
-    assert adaptive.n_passes == every.n_passes == 4 * every.n_windows
+    assert adaptive.n_mirrorings == every.n_mirrorings == 4 * every.n_windows
     np.testing.assert_allclose(adaptive.values, every.values, atol=1e-5)
+
+
+@pytest.mark.parametrize("mirroring", ["all", "adaptive"])
+def test_a_single_network_has_nobody_to_agree_with_and_nothing_is_counted(mirroring, monkeypatch):
+    monkeypatch.setattr(sliding_window, "AgreementCount", None)
+    monkeypatch.setattr(fold_average, "decide", None)
+    result = predict([Network()], make_image(*PATCH), (0, 2), mirroring, count_agreement=True)
+    assert result.agreement is None
+
+
+@pytest.mark.parametrize("mirroring", ["all", "adaptive"])
+def test_no_answer_stays_while_a_network_runs(mirroring):
+    """What is held while a network runs is what the budget counts: sums, never an answer that was already added."""
+    answers, most = [], []
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        most.append(sum(answer() is not None for answer in answers))
+        result = torch.randn(len(batch), N_LABELS, *batch.shape[2:], generator=torch.Generator().manual_seed(0))
+        answers.append(weakref.ref(result))
+        return result
+
+    predict([network, network], make_image(6, 20, 24), (0, 2), mirroring, count_agreement=True)
+    assert len(most) > 2
+    assert max(most) == 0
+
+
+def test_float32_is_exact_while_networks_run_and_as_before_afterwards():
+    seen = []
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return batch
+
+    before = torch.backends.cudnn.allow_tf32
+    predict([network], make_image(*PATCH), n_outputs=N_CHANNELS)
+    assert before
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32
 
 
 @pytest.mark.parametrize("mirroring", ["all", "adaptive"])
