@@ -6,6 +6,7 @@ one case at a time, so that when one dies (most often for lack of memory) the ca
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -20,13 +21,13 @@ from autoseg.errors import ResourceError
 from autoseg.machine import count_cores, measure_free_memory_bytes
 from autoseg.planning.plan import Plan
 from autoseg.preprocessing.equalizing import estimate_local_bytes
-from autoseg.preprocessing.preprocess import align, compute_network_shape, prepare
+from autoseg.preprocessing.preprocess import Axes3, align, compute_network_shape, prepare
 from autoseg.preprocessing.store import ENDINGS, has_case, write_case
 from autoseg.serialization import digest, digest_file
 
 BYTES_PER_VOXEL = 36  # per channel at the peak, while a compressed file of 64-bit floats is decoded: 31.8 were measured
 SHARE_OF_FREE_MEMORY = 0.7
-CASES_PER_WORKER = 4  # fewer do not repay starting a process, which takes about a second
+VOXELS_PER_WORKER = 50_000_000  # over all grids; fewer do not repay starting a process (benchmarks/LOG.md)
 DIED = "its worker process died, most likely for lack of memory"
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -87,26 +88,36 @@ def digest_files(case: Case) -> dict[str, str]:
 
 
 def choose_n_workers(cases: Sequence[Case], plan: Plan) -> int:
-    """As many processes as cores, cases and free memory bear, at least one."""
-    if len(cases) < 2 * CASES_PER_WORKER:
+    """As many processes as cores, work and free memory bear, at least one."""
+    grids = [list_grids(case, plan) for case in cases]
+    n_voxels = sum(math.prod(shape) for shapes in grids for shape in shapes)
+    if n_voxels < 2 * VOXELS_PER_WORKER:
         return 1
-    largest = max(estimate_case_bytes(case, plan) for case in cases)
+    largest = max(_estimate_bytes(shapes, plan) for shapes in grids)
     bearable = int(SHARE_OF_FREE_MEMORY * measure_free_memory_bytes() / largest)
-    return max(1, min(bearable, count_cores(), len(cases) // CASES_PER_WORKER))
+    return max(1, min(bearable, count_cores(), len(cases), n_voxels // VOXELS_PER_WORKER))
 
 
 def estimate_case_bytes(case: Case, plan: Plan) -> int:
     """Peak memory of preprocessing a case, from its header: 36 bytes per voxel and channel of its largest grid, and
     what local equalisation holds beside."""
+    return _estimate_bytes(list_grids(case, plan), plan)
+
+
+def list_grids(case: Case, plan: Plan) -> list[Axes3]:
+    """Voxels (in axis order) of a case as it is stored, then on the network grid of each configuration."""
     geometry = read_header(case.images[0]).geometry
     order = plan.axis_order.value
     shape = (geometry.shape[order[0]], geometry.shape[order[1]], geometry.shape[order[2]])
     spacing = (geometry.spacing[order[0]], geometry.spacing[order[1]], geometry.spacing[order[2]])
     targets = [configuration.spacing_mm.value for configuration in plan.configurations.values()]
-    grids = [shape, *(compute_network_shape(shape, spacing, target) for target in targets)]
+    return [shape, *(compute_network_shape(shape, spacing, target) for target in targets)]
+
+
+def _estimate_bytes(grids: Sequence[Axes3], plan: Plan) -> int:
     equalized = any(channel.scheme.value == "clahe" for channel in plan.normalization)
-    beside = estimate_local_bytes(shape) if equalized else 0
-    return BYTES_PER_VOXEL * len(plan.channels) * max(z * y * x for z, y, x in grids) + beside
+    beside = estimate_local_bytes(grids[0]) if equalized else 0
+    return BYTES_PER_VOXEL * len(plan.channels) * max(math.prod(shape) for shape in grids) + beside
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import tracemalloc
@@ -192,11 +193,14 @@ def test_workers_are_as_many_as_memory_cores_and_cases_bear(work, monkeypatch):
     cases = work.dataset.cases * 4
     need = estimate_case_bytes(cases[0], work.plan)
     assert need == 36 * 8 * 10 * 12
+    n_voxels = len(cases) * sum(math.prod(shape) for shape in room.list_grids(cases[0], work.plan))
+    monkeypatch.setattr(room, "VOXELS_PER_WORKER", n_voxels // 3)
     monkeypatch.setattr(room, "count_cores", lambda: 3)
     for free_cases, expected in [(100, 3), (3.5, 2), (0.1, 1)]:
         monkeypatch.setattr(room, "measure_free_memory_bytes", lambda free=free_cases: free * need)
         assert choose_n_workers(cases, work.plan) == expected
-    assert choose_n_workers(cases[:4], work.plan) == 1
+    monkeypatch.setattr(room, "VOXELS_PER_WORKER", n_voxels // 2 + 1)
+    assert choose_n_workers(cases, work.plan) == 1
     assert choose_n_workers([], SimpleNamespace()) == 1
 
 
