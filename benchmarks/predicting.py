@@ -9,9 +9,10 @@ from nothing to written segmentations: `autoseg predict-ensemble` with all mirro
 and `nnUNetv2_predict_from_modelfolder` with its defaults (all mirrorings); for several images, and for one, where
 starting counts. The rows of a round run one after the other, and rounds repeat, so that all meet the same machine.
 
-Images are the fold's validation cases, which the network never saw; what each command wrote is scored against their
-references, and compared with nnU-Net's segmentations: share of unequal voxels, mean Dice. Prints medians with their
-range and ratios, and writes results/predicting.csv.
+nnU-Net's command postprocesses nothing, so that the workspace's selection is left out. Images are the fold's
+validation cases, which the network never saw; what each command wrote is scored against their references, and compared
+with nnU-Net's segmentations: share of unequal voxels, mean Dice. Prints medians with their range and ratios, and writes
+results/predicting.csv.
 """
 
 from __future__ import annotations
@@ -74,6 +75,17 @@ class Setting:
         chosen = ["--configuration", self.configuration, "--fold", str(self.fold), "--mirroring", OWN[method]]
         command = [sys.executable, "-m", "autoseg", "predict-ensemble", str(self.workspace)]
         return [*command, "-i", str(images), "-o", str(output), *chosen, "--device", "cpu"]
+
+
+def leave_out_selection(workspace: Path, folder: Path) -> Path:
+    """The workspace without what cross-validation decided about postprocessing: links to all else."""
+    bare = folder / "workspace"
+    shutil.rmtree(bare, ignore_errors=True)
+    bare.mkdir(parents=True)
+    for path in workspace.absolute().iterdir():
+        if path.name != "selection.yaml":
+            (bare / path.name).symlink_to(path)
+    return bare
 
 
 def time_command(setting: Setting, method: str, images: Path) -> float:
@@ -221,7 +233,7 @@ def main() -> None:
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="predicting-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     setting = Setting(
-        workspace=arguments.workspace,
+        workspace=leave_out_selection(arguments.workspace, folder),
         configuration=arguments.configuration,
         fold=arguments.fold,
         folder=folder,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autoseg.prediction.options import PredictionOptions
 
 MOST_COLUMNS = 6  # labels that a table lists; confidence.csv has them all
-EXPECTED = "expected Dice"
+EXPECTED = "predicted Dice"
 COST_OF_FAST = "What it costs in Dice is measured in benchmarks/README.md."
 
 Model = Annotated[
@@ -78,15 +78,20 @@ WindowStep = Annotated[
 ]
 Fast = Annotated[
     bool,
-    typer.Option("--fast", help=f"The same as --mirroring none --window-step 0.75: less is computed. {COST_OF_FAST}"),
+    typer.Option(
+        "--fast",
+        help="The same as --mirroring none --window-step 0.75: less is computed; what either says by itself wins. "
+        f"{COST_OF_FAST}",
+    ),
 ]
 Memory = Annotated[
     str | None,
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="Memory that may be held, libraries included: 4GB, 2GiB, 500MB. The segmentation is the same whatever it "
-        "says; how it is kept within is decided and said before the first image. [default: most of what is free]",
+        help="Memory that may be held, libraries included: 4GB, 2GiB, 500MB; a bare number is GB. The segmentation is "
+        "the same whatever it says; how it is kept within is decided and said before the first image. [default: most "
+        "of what is free]",
         show_default=False,
     ),
 ]
@@ -186,7 +191,7 @@ def _parse_folds(wanted: list[str] | None) -> tuple[Fold, ...]:
 
 
 def _print(results: list[Predicted], names: list[str]) -> None:
-    """Volumes and expected Dice of every label; where there are many, what sums them up."""
+    """Volumes and predicted Dice of every label; where there are many, what sums them up."""
     shown = _list_labels if len(names) <= MOST_COLUMNS else _sum_labels_up
     columns = [name for name, _ in shown(results[0], names)]
     rows = [

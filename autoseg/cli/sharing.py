@@ -49,7 +49,7 @@ Folder = Annotated[
         "-o",
         "--output",
         metavar="WORKSPACE",
-        help="Folder for the model. [default: autoseg_workspace/<dataset name>]",
+        help="Folder for the model. [default: autoseg_workspace/<dataset name>_installed]",
         show_default=False,
     ),
 ]

@@ -97,7 +97,10 @@ def load_model(
     reporter = reporter or Reporter()
     place, dataset, selection = find_selection(source, workspace, variant, folds, reporter, device)
     if selection is None and not configurations and ALL not in folds:
-        raise WorkspaceError(f"{source}: has no selection.yaml. Run `autoseg select` on its dataset first.")
+        raise WorkspaceError(
+            f"{source}: has no selection.yaml. Run `autoseg select DATASET --workspace {source}` first, or name a "
+            "--configuration."
+        )
     selected = () if selection is None else selection.configurations.value
     names = tuple(configurations) or selected or find_trained_on_all(place, dataset)
     if selection is None:

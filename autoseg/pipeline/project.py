@@ -13,6 +13,7 @@ from autoseg.pipeline.reporting import Reporter
 from autoseg.serialization import parse_record, read_json, write_json
 from autoseg.workspace import Workspace, default_workspace
 
+INSTALLED = "MANIFEST.json"  # sharing.names.MANIFEST: of a model that `autoseg install` unpacked
 VARIANT_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
@@ -57,6 +58,11 @@ def open_project(
     name = folder.resolve().name
     place = Workspace(Path(workspace), variant) if workspace else default_workspace(name, variant)
     reporter.say(f"Workspace: {place.root}")
+    if (place.root / INSTALLED).is_file():
+        raise WorkspaceError(
+            f"{place.root}: holds a model that was installed, which work on a dataset would overwrite. Predict with it "
+            f"by `autoseg predict-ensemble {place.root}`, or choose another --workspace."
+        )
     listing = digest_listing(folder, leave_out=place.root)
     known = _read_known(place, listing)
     if known is not None:

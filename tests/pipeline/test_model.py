@@ -136,7 +136,7 @@ def test_predicting_a_file_equals_both_passes_by_hand(cascaded: Project) -> None
 
 def test_a_workspace_needs_no_selection_where_configurations_are_named(copied: Project, listener: Any) -> None:
     copied.workspace.selection.unlink(missing_ok=True)
-    with pytest.raises(WorkspaceError, match=r"has no selection.yaml. Run `autoseg select`"):
+    with pytest.raises(WorkspaceError, match=r"has no selection.yaml. Run `autoseg select"):
         load_model(copied.workspace.root)
     model = load_model(copied.workspace.root, configurations=["3d_cascade"], reporter=listener)
     assert model.postprocessing.steps == ()

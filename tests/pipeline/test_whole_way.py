@@ -91,9 +91,7 @@ def test_files_of_others_are_not_overwritten(trained: Project, phantom: Path, tm
     model = load_model(trained.workspace.root, configurations=["2d"], folds=[0])
     image = next((phantom / "imagesTs").iterdir())
     shutil.copy(image, tmp_path / "scan.nii.gz")
-    with pytest.raises(
-        WorkspaceError, match=r"scan.nii.gz: is there already and was not written for scan"
-    ):
+    with pytest.raises(WorkspaceError, match=r"scan.nii.gz: is there already and was not written for scan"):
         predict_images(model, tmp_path / "scan.nii.gz", tmp_path)
 
 

@@ -76,9 +76,10 @@ def make_rows(
 def _make_row(
     case_id: str, certainty: LabelConfidence, calibration: Calibration | None, volume_ml: float | None, remark: str
 ) -> ConfidenceRow:
-    predicted = apply_calibration(calibration, certainty) if calibration else None
+    is_there = volume_ml != 0  # postprocessing may have removed all of it
+    predicted = apply_calibration(calibration, certainty) if calibration and is_there else None
     notes = [
-        _explain_prediction(certainty, calibration, predicted),
+        _explain_prediction(certainty, calibration, predicted, volume_ml),
         remark if predicted else "",
         _explain_volume(certainty, volume_ml),
     ]
@@ -97,10 +98,15 @@ def _make_row(
 
 
 def _explain_prediction(
-    certainty: LabelConfidence, calibration: Calibration | None, predicted: PredictedDice | None
+    certainty: LabelConfidence,
+    calibration: Calibration | None,
+    predicted: PredictedDice | None,
+    volume_ml: float | None,
 ) -> str:
     if certainty.n_voxels == 0:
         return "nothing is predicted"
+    if volume_ml == 0:
+        return "nothing is left by postprocessing"
     if calibration is None:
         return "not calibrated: see confidence in selection.yaml"
     label = calibration.labels.get(certainty.label)

@@ -18,7 +18,7 @@ from autoseg import __version__
 from autoseg.errors import WorkspaceError
 from autoseg.pipeline.model import Model
 from autoseg.prediction.memory.budget import BYTES_PER_GB, Spending
-from autoseg.serialization import Record, parse_record, read_json, write_json
+from autoseg.serialization import Record, parse_record, read_json, to_plain, write_json
 
 FILE_NAME = "predictions.json"
 CONFIDENCE_FILE = "confidence.csv"
@@ -97,7 +97,8 @@ def read_manifest(folder: Path, model: Model) -> dict[str, Predicted]:
         return {}
     content = read_json(path)
     if not isinstance(content, dict) or content.get("model") != model.digest:
-        raise WorkspaceError(f"{folder}: holds predictions of another model or other options. Choose another folder.")
+        what = _describe_difference(content, model) if isinstance(content, dict) else "another model"
+        raise WorkspaceError(f"{folder}: holds predictions of {what}. Choose another folder.")
     is_calibrated_alike = content.get("calibration", model.calibration_digest) == model.calibration_digest
     if (folder / CONFIDENCE_FILE).is_file() and not is_calibrated_alike:
         raise WorkspaceError(
@@ -106,6 +107,16 @@ def read_manifest(folder: Path, model: Model) -> dict[str, Predicted]:
         )
     cases = [parse_record(Predicted, case, where=str(path), error=WorkspaceError) for case in content["cases"]]
     return {case.case_id: case for case in cases}
+
+
+def _describe_difference(content: Mapping[str, Any], model: Model) -> str:
+    """What is not as in the manifest that is there: options by name, or else the model."""
+    now, there = to_plain(model.predictors[0].options), content.get("options")
+    named = there if isinstance(there, dict) else {}
+    differing = [
+        f"{key} {named[key]} instead of {value}" for key, value in now.items() if named.get(key, value) != value
+    ]
+    return f"other options ({', '.join(differing)})" if differing else "another model or other options"
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any], cases: Mapping[str, Predicted]) -> None:

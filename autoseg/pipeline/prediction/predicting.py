@@ -12,6 +12,7 @@ from pathlib import Path
 
 from autoseg.data.dataset import Case
 from autoseg.data.layouts import find_images
+from autoseg.errors import UsageError
 from autoseg.pipeline.model import Model
 from autoseg.pipeline.prediction.destination import Destination, Extras, find_destination, holding, refuse_overwriting
 from autoseg.pipeline.prediction.ledger import Ledger
@@ -56,6 +57,10 @@ def predict_images(
     reporter = reporter or Reporter()
     cases = find_images(images, len(model.channels))
     destination = find_destination(output, cases, model.file_ending)
+    if images.is_dir() and images.resolve() == destination.folder.resolve():
+        raise UsageError(
+            f"{output}: holds the images; segmentations beside them would be taken for images. Name another."
+        )
     with holding(destination.folder):
         return _predict_missing(
             model, cases, destination, Extras(probabilities, uncertainty), memory_bytes, scratch, reporter

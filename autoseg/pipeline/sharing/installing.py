@@ -68,10 +68,10 @@ def install_model(path: Path, folder: Path | None = None, *, limits: Limits | No
 
 
 def _name_folder(path: Path, manifest: Manifest) -> Path:
-    """The default workspace of the dataset, whose name came with the archive and may be no name of a folder."""
+    """Beside the workspace that training on the dataset would have; its name came with the archive and may be none."""
     if not re.fullmatch(FOLDER_NAME, manifest.name):
         raise WorkspaceError(f"{path}: its dataset's name is no name for a folder. Name one with -o FOLDER.")
-    return default_workspace(manifest.name).root
+    return default_workspace(f"{manifest.name}_installed").root
 
 
 def _is_there(folder: Path, manifest: Manifest) -> bool:

@@ -20,6 +20,7 @@ from autoseg.pipeline.prediction.predicting import predict_images
 from autoseg.pipeline.project import Project
 from autoseg.prediction import passes
 from autoseg.prediction.memory.budget import Resources
+from autoseg.prediction.options import PredictionOptions
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +245,17 @@ def test_memory_that_runs_out_is_explained_in_the_words_of_a_prediction(
     monkeypatch.setattr(stages, "predict_case", run_out)
     with pytest.raises(ResourceError, match="--memory"):
         predict_images(model, phantom / "imagesTs", tmp_path)
+
+
+def test_the_folder_of_the_images_is_no_place_for_segmentations(trained: Project, phantom: Path) -> None:
+    model = load_model(trained.workspace.root, configurations=["2d"], folds=[0])
+    with pytest.raises(UsageError, match="holds the images; segmentations beside them would be taken for images"):
+        predict_images(model, phantom / "imagesTs", phantom / "imagesTs")
+
+
+def test_other_options_in_a_folder_are_named(trained: Project, phantom: Path, tmp_path: Path) -> None:
+    workspace, images = trained.workspace.root, phantom / "imagesTs"
+    predict_images(load_model(workspace, configurations=["2d"], folds=[0]), images, tmp_path)
+    other = load_model(workspace, configurations=["2d"], folds=[0], options=PredictionOptions(step=0.7))
+    with pytest.raises(WorkspaceError, match=r"other options \(step 0.5 instead of 0.7\)"):
+        predict_images(other, images, tmp_path)

@@ -149,4 +149,4 @@ def test_the_default_folder_is_the_datasets_workspace(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert install_model(archive).folder == Path("autoseg_workspace/Phantom")
+    assert install_model(archive).folder == Path("autoseg_workspace/Phantom_installed")
