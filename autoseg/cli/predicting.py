@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 6  # labels that a table lists; confidence.csv has them all
 EXPECTED = "predicted Dice"
-COST_OF_FAST = "What it costs in Dice is measured in benchmarks/README.md."
+COST_OF_FAST = "What leaving out mirror images cost in Dice stands in benchmarks/README.md."
 
 Model = Annotated[
     Path,
