@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from autoseg.errors import AutosegError, WorkspaceError
 from autoseg.serialization import parse_json
@@ -21,7 +21,7 @@ from autoseg.sharing.names import MANIFEST, NEEDED, TEXTS, find_bad_name, is_wei
 from autoseg.sharing.packing import BLOCK_BYTES
 
 ENCRYPTED = 0x1  # bit of a member's flags
-UNREADABLE = (BadZipFile, LargeZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+UNREADABLE = (BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError)  # what zipfile says of bad bytes
 DAMAGED = "is no zip archive, or a damaged one ({problem}). Get it again; nothing was installed."
 
 
@@ -34,14 +34,22 @@ def opening_archive(path: Path, limits: Limits) -> Iterator[tuple[ZipFile, Manif
     """
     if not path.is_file():
         raise WorkspaceError(f"{path}: there is no such file.")
-    with _explaining(path), ZipFile(path) as archive:
-        members = archive.infolist()
-        limits.require_members(path, members)
-        _require_names(path, members)
-        manifest = _read_manifest(path, archive)
-        _require_members(path, members, manifest)
-        limits.require_sizes(path, manifest)
-        yield archive, manifest
+    with _explaining(path):
+        archive = ZipFile(path)
+    with archive:
+        with _explaining(path):
+            manifest = _check(path, archive, limits)
+        yield archive, manifest  # what goes wrong with it from here on is told by whoever does it
+
+
+def _check(path: Path, archive: ZipFile, limits: Limits) -> Manifest:
+    members = archive.infolist()
+    limits.require_members(path, members)
+    _require_names(path, members)
+    manifest = _read_manifest(path, archive)
+    _require_members(path, members, manifest)
+    limits.require_sizes(path, manifest)
+    return manifest
 
 
 def unpack(path: Path, archive: ZipFile, manifest: Manifest, folder: Path) -> None:
