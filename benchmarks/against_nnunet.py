@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import platform
@@ -32,6 +31,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from side_by_side import append_rows
 
 from autoseg.data.split_file import read_splits
 from autoseg.data.splits import Split
@@ -338,13 +339,7 @@ def write(row: dict[str, Any]) -> None:
         f"({row['dice']}), {row['iterations']} iterations of {row['iteration_s']:.3f} s, {row['n_cases']} cases",
         flush=True,
     )
-    RESULTS.parent.mkdir(exist_ok=True)
-    is_new = not RESULTS.is_file()
-    with RESULTS.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+    append_rows(RESULTS, COLUMNS, [row])
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from nnunet_layers import REQUIRING_IMPORT, describe_layers
 from nnunetv2.inference import predict_from_raw_data
 from nnunetv2.inference.export_prediction import export_prediction_from_logits
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
@@ -132,20 +133,13 @@ def describe_network(settings: dict[str, Any], residual: bool) -> dict[str, Any]
         "arch_kwargs": {
             "n_stages": n_stages,
             "features_per_stage": [4, 8, 16],
-            "conv_op": f"torch.nn.modules.conv.Conv{n_dimensions}d",
+            **describe_layers(n_dimensions),
             "kernel_sizes": settings["kernels"],
             "strides": settings["strides"],
             **depths,
             "n_conv_per_stage_decoder": [2, 1] if not residual else [1, 1],
-            "conv_bias": True,
-            "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{n_dimensions}d",
-            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
         },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        "_kw_requires_import": REQUIRING_IMPORT,
     }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from nnunet_layers import REQUIRING_IMPORT, describe_layers
 
 from autoseg.importing.nnunet_weights import to_nnunet_names
 from autoseg.networks.checkpoint import Checkpoint, read_checkpoint
@@ -110,20 +111,13 @@ def describe_architecture(settings: Configuration) -> dict[str, Any]:
         "arch_kwargs": {
             "n_stages": topology.n_stages,
             "features_per_stage": list(settings.features.value),
-            "conv_op": f"torch.nn.modules.conv.Conv{n_axes}d",
+            **describe_layers(n_axes),
             "kernel_sizes": [list(kernel) for kernel in topology.kernel_sizes],
             "strides": [list(stride) for stride in topology.strides],
             encoder: list(settings.blocks.value.encoder),
             "n_conv_per_stage_decoder": list(reversed(settings.blocks.value.decoder)),
-            "conv_bias": True,
-            "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{n_axes}d",
-            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
         },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        "_kw_requires_import": REQUIRING_IMPORT,
     }
 
 

@@ -18,7 +18,6 @@ results/predicting.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import shutil
@@ -33,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_model import write_model
+from side_by_side import append_rows
 
 from autoseg.data.image_io import read_segmentation
 from autoseg.data.split_file import read_splits
@@ -209,13 +209,7 @@ def write(row: dict[str, Any]) -> None:
         f"voxels unequal to these {row['voxels_unequal_to_peer']}",
         flush=True,
     )
-    RESULTS.parent.mkdir(exist_ok=True)
-    is_new = not RESULTS.is_file()
-    with RESULTS.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+    append_rows(RESULTS, COLUMNS, [row])
 
 
 def main() -> None:

@@ -53,18 +53,25 @@ def compare(ours: Sequence[float], peer: Sequence[float]) -> dict[str, float]:
 def write_rows(name: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Print the rows, and append them to results/NAME.csv with date, machine and commit."""
     path = RESULTS / f"{name}.csv"
-    path.parent.mkdir(exist_ok=True)
     about = describe_machine()
+    written = [
+        {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows
+    ]
+    for row in written:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+    append_rows(path, [*rows[0], *about], [row | about for row in written])
+    print(path)
+
+
+def append_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Append rows to a table, which begins with its columns."""
+    path.parent.mkdir(exist_ok=True)
     is_new = not path.is_file()
     with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [*rows[0], *about])
+        writer = csv.DictWriter(stream, columns)
         if is_new:
             writer.writeheader()
-        for row in rows:
-            shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in row.items()}
-            writer.writerow(shown | about)
-            print("  ".join(f"{key} {value}" for key, value in shown.items()))
-    print(path)
+        writer.writerows(rows)
 
 
 def describe_machine() -> dict[str, object]:
