@@ -54,11 +54,17 @@ def find_trained_on_all(place: Workspace, dataset: Dataset) -> tuple[str, ...]:
 
 
 def find_checkpoints(place: Workspace, dataset: Dataset, configuration: str, folds: Sequence[Fold]) -> list[Path]:
-    """Checkpoints of the wanted folds, or of every trained one of the cross-validation."""
+    """Checkpoints of the wanted folds, or of every trained one of the cross-validation.
+
+    Raises:
+        UsageError: the plan has no such configuration; names the nearest.
+        WorkspaceError: a fold is not trained; names the command.
+    """
     wanted = [place.run(configuration, fold).checkpoint for fold in folds]
     paths = wanted or [run.checkpoint for run in place.find_folds(configuration).values() if run.checkpoint.is_file()]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing or not paths:
+        read_plan(place.plan).find_configuration(configuration)  # a mistyped name is no training that is missing
         from autoseg.pipeline.cascading import phrase_training
 
         command = phrase_training(dataset, place, configuration, *(f"--fold={fold}" for fold in folds))

@@ -14,7 +14,7 @@ from autoseg.data.case import read_case
 from autoseg.data.image_io import read_segmentation
 from autoseg.data.splits import ALL
 from autoseg.decision import found
-from autoseg.errors import WorkspaceError
+from autoseg.errors import UsageError, WorkspaceError
 from autoseg.evaluation.calibrating import Calibration, LabelCalibration
 from autoseg.pipeline.model import Model, load_model
 from autoseg.pipeline.planning import ensure_plan
@@ -141,3 +141,8 @@ def test_a_workspace_needs_no_selection_where_configurations_are_named(copied: P
     model = load_model(copied.workspace.root, configurations=["3d_cascade"], reporter=listener)
     assert model.postprocessing.steps == ()
     assert "nothing is done to the segmentations afterwards" in listener.said[-1]
+
+
+def test_a_mistyped_configuration_is_named_with_its_neighbour(trained: Project) -> None:
+    with pytest.raises(UsageError, match=r"no configuration 3d_fulres\. Did you mean 3d_fullres"):
+        load_model(trained.workspace.root, configurations=["3d_fulres"])
