@@ -23,7 +23,12 @@ autoseg_workspace/<dataset>/
     validation/report.json            their scores
   crossvalidation/<candidate>/        the pooled predictions that `select` compared
   selection.yaml                      the best configuration or ensemble, and its postprocessing
-  benchmark/<method>/...              the same tree under another network, and report.json beside them
+  benchmark/                            what `benchmark` compared: report.html, report.md, results.csv, report.json
+    <method>-<digest>/                  named after all that its runs obey: what changed is run anew
+      seed_<s>/fold_<k>/                the files of a run under another network, or the validation/ of a floor
+        run.json                        its result: scores, curve and costs
+        trials/rate_<r>/                short runs that searched for the learning rate
+      failure.txt                       why the method has no result
   variants/<name>/...                 plan.yaml, device.json, trained/, ... of a plan for another device; what does not
                                       depend on the plan, and the preprocessed cases, lie above and are shared
 """
@@ -91,6 +96,10 @@ class Workspace:
     @property
     def benchmark(self) -> Path:
         return self.home / "benchmark"
+
+    def compared(self, method: str, seed: int, fold: int) -> Run:
+        """A run of a comparison."""
+        return Run(self.benchmark / method / f"seed_{seed}" / f"fold_{fold}")
 
     @property
     def variants(self) -> tuple[Workspace, ...]:
@@ -161,6 +170,14 @@ class Run:
     @property
     def report(self) -> Path:
         return self.validation / "report.json"
+
+    @property
+    def result(self) -> Path:
+        return self.root / "run.json"
+
+    def trial(self, rate: float) -> Run:
+        """A short run with another learning rate."""
+        return Run(self.root / "trials" / f"rate_{rate:g}")
 
 
 def default_workspace(dataset_name: str, variant: str | None = None) -> Workspace:

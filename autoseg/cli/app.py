@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from autoseg.cli import (
+    benchmarking,
     comparing,
     demonstrating,
     describing,
@@ -54,7 +55,7 @@ app.command("export")(sharing.export)
 app.command("install")(sharing.install)
 app.command("import-nnunet")(importing.import_nnunet)
 app.command("evaluate")(comparing.evaluate)
-app.command("benchmark")(comparing.benchmark)
+app.command("benchmark")(benchmarking.benchmark)
 
 
 @app.callback(invoke_without_command=True)

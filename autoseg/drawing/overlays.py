@@ -59,10 +59,10 @@ def draw_overlays(items: Sequence[Overlay], path: Path, *, label_names: Sequence
         label_names: name of label 0, 1, 2, ...
         title: written above.
     """
-    slices = [_cut_slice(item) for item in items]
+    slices = [cut_slice(item) for item in items]
     widths = [
-        ROW_INCHES * max(_width_over_height(cut.whole, cut.aspect) for cut in slices),
-        ROW_INCHES * max(_width_over_height(cut.view, cut.aspect) for cut in slices),
+        ROW_INCHES * max(width_over_height(cut.whole, cut.aspect) for cut in slices),
+        ROW_INCHES * max(width_over_height(cut.view, cut.aspect) for cut in slices),
         SCORES_INCHES,
     ]
     figure = make_figure(width=sum(widths) + 0.5, height=0.8 + (ROW_INCHES + 0.3) * len(items))
@@ -76,7 +76,7 @@ def draw_overlays(items: Sequence[Overlay], path: Path, *, label_names: Sequence
 
 
 @dataclass(frozen=True)
-class _Slice:
+class Slice:
     """One slice of a case; `aspect` is row over column spacing."""
 
     name: str
@@ -92,14 +92,15 @@ class _Slice:
         return -0.5, n_rows - 0.5, -0.5, n_columns - 0.5
 
 
-def _cut_slice(item: Overlay) -> _Slice:
+def cut_slice(item: Overlay) -> Slice:
+    """The slice with most foreground, across the axis that has one voxel, else that of the widest spacing."""
     shape = item.predicted.shape
     axis = max(range(3), key=lambda axis: (shape[axis] == 1, item.spacing_mm[axis]))
     reference = np.zeros_like(item.predicted) if item.reference is None else item.reference
     foreground = (reference > 0) | (item.predicted > 0)
     index = int(foreground.sum(axis=tuple(other for other in range(3) if other != axis)).argmax())
     row_mm, column_mm = (mm for other, mm in enumerate(item.spacing_mm) if other != axis)
-    return _Slice(
+    return Slice(
         name=f", slice {index + 1} along {'zyx'[axis]}" if item.predicted.shape[axis] > 1 else "",
         picture=_to_picture(item, index, axis),
         reference=reference.take(index, axis=axis),
@@ -109,17 +110,18 @@ def _cut_slice(item: Overlay) -> _Slice:
     )
 
 
-def _width_over_height(box: Box, aspect: float) -> float:
+def width_over_height(box: Box, aspect: float) -> float:
+    """Of a box in true proportions, within bounds that a row of pictures bears."""
     top, bottom, left, right = box
     return float(np.clip((right - left) / ((bottom - top) * aspect), 0.4, 1.8))
 
 
-def _draw_case(row: Sequence[Axes], case_id: str, cut: _Slice) -> None:
+def _draw_case(row: Sequence[Axes], case_id: str, cut: Slice) -> None:
     for axes in row[:2]:
-        _show_slice(axes, cut.picture, cut.aspect)
+        show_slice(axes, cut.picture, cut.aspect)
     if cut.view != cut.whole:
         _frame_view(row[0], cut.view)
-    _draw_labels(row[1], cut.reference, cut.predicted)
+    draw_labels(row[1], cut.reference, cut.predicted)
     row[1].set_xlim(cut.view[2], cut.view[3])
     row[1].set_ylim(cut.view[1], cut.view[0])
     row[0].set_title(case_id + cut.name, fontsize=9, color=INK, loc="left")
@@ -153,7 +155,8 @@ def _choose_view(foreground: IntArray, row_mm: float, column_mm: float) -> Box:
     return float(first[0]), float(last[0]), float(first[1]), float(last[1])
 
 
-def _show_slice(axes: Axes, picture: FloatArray, aspect: float) -> None:
+def show_slice(axes: Axes, picture: FloatArray, aspect: float) -> None:
+    """Show a picture without ticks or frame."""
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=aspect, interpolation="bilinear")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -167,7 +170,8 @@ def _frame_view(axes: Axes, view: Box) -> None:
     axes.plot(*zip(*corners, strict=True), color="white", linewidth=0.9)
 
 
-def _draw_labels(axes: Axes, reference: IntArray, predicted: IntArray) -> None:
+def draw_labels(axes: Axes, reference: IntArray, predicted: IntArray) -> None:
+    """Fill the labels of the reference, and draw a line around those predicted."""
     from matplotlib.patheffects import Normal, Stroke
 
     for label in np.union1d(reference, predicted):

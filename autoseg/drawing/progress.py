@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoseg.drawing.figures import COLOURS, INK, QUIET, make_figure, save_figure, set_title
+from autoseg.drawing.figures import (
+    COLOURS,
+    INK,
+    QUIET,
+    make_figure,
+    move_apart,
+    save_figure,
+    set_title,
+    shorten,
+    tidy_axes,
+)
 from autoseg.serialization import Record, to_plain
 
 if TYPE_CHECKING:
@@ -18,7 +28,6 @@ if TYPE_CHECKING:
 FloatArray = np.ndarray
 
 MAX_NAMED_LABELS = 7  # more lines than that are drawn in grey, with their mean and the worst on top
-LONGEST_NAME = 28  # letters of a curve's name beside the picture
 LOSS_COLOURS = (INK, *COLOURS)
 LEAST_WAITING_PERCENT = 5.0  # of the axis: less waiting than that is none
 
@@ -136,7 +145,7 @@ def _draw_line(axes: Axes, x: FloatArray, y: Sequence[float] | FloatArray, colou
     axes.plot(x, y, color=colour, linewidth=1.6, marker="o" if few else "", markersize=3.0, solid_joinstyle="round")
     if name:
         axes.set_ylabel(name, color=INK)
-    _tidy(axes)
+    tidy_axes(axes)
 
 
 def _name_ends(axes: Axes, curves: Mapping[str, FloatArray], *, colours: Sequence[str], least: float = 0.065) -> None:
@@ -148,10 +157,10 @@ def _name_ends(axes: Axes, curves: Mapping[str, FloatArray], *, colours: Sequenc
     """
     ends = {name: values[~np.isnan(values)][-1] for name, values in curves.items() if not np.isnan(values).all()}
     low, high = axes.get_ylim()
-    heights = _move_apart(list(ends.values()), least=least * (high - low), highest=low + 0.98 * (high - low))
+    heights = move_apart(list(ends.values()), least=least * (high - low), highest=low + 0.98 * (high - low))
     colour_of = dict(zip(curves, colours, strict=False))
     for (name, value), height in zip(ends.items(), heights, strict=True):
-        _write_beside(axes, f"{_shorten(name)}  {value:.3f}", height, colour_of[name])
+        _write_beside(axes, f"{shorten(name)}  {value:.3f}", height, colour_of[name])
 
 
 def _write_beside(axes: Axes, text: str, height: float, colour: str) -> None:
@@ -165,25 +174,3 @@ def _write_beside(axes: Axes, text: str, height: float, colour: str) -> None:
         va="center",
         annotation_clip=False,
     )
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-
-
-def _move_apart(heights: Sequence[float], *, least: float, highest: float) -> list[float]:
-    """The same heights in the same order of rank, at least `least` apart, starting from the top."""
-    placed = [0.0] * len(heights)
-    ceiling = highest
-    for index in sorted(range(len(heights)), key=lambda index: -heights[index]):
-        placed[index] = min(heights[index], ceiling)
-        ceiling = placed[index] - least
-    return placed
-
-
-def _tidy(axes: Axes) -> None:
-    axes.grid(axis="y", color="#E6E6E6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(QUIET)
-    axes.tick_params(which="both", colors=QUIET, labelcolor=INK, labelsize=9)

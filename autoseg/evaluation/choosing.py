@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autoseg.evaluation.comparing import bootstrap_interval
+from autoseg.evaluation.bootstrapping import bootstrap_interval
 from autoseg.evaluation.held_out import Rows, predict_held_out
 
 MAX_INNER_PARTS = 10  # that the others are held out in, to choose; more only cost time

@@ -1,11 +1,16 @@
 """Is one method better than another, or can these cases not tell?
 
 Two reports of the same cases are compared in pairs, case by case. A difference is called shown when two things agree:
-the Wilcoxon signed-rank test (Wilcoxon 1945), corrected for the number of comparisons by Holm (1979), is below 5%, and
-the bootstrap 95% interval of the mean difference excludes 0. Cases are resampled; the percentile interval is expanded
-for small samples (Hesterberg, The American Statistician 2015), for it is too narrow otherwise. With fewer than six
-cases the signed-rank test cannot reach 5%, so nothing can be shown then. Source of the practice: Wiesenfarth et al.,
-Scientific Reports 2021; Maier-Hein et al., Nature Communications 2018.
+the Wilcoxon signed-rank test (`signed_rank`), corrected for the number of comparisons by Holm, is below 5%, and the
+bootstrap 95% interval of the mean difference (`bootstrapping`) excludes 0 on the same side, and so does the wider one
+of level 5% over the number of comparisons. The one alone would call a skewed difference shown whose mean is 0, the
+other is too bold with few cases. With fewer than six cases not even a
+win on every case is below 5%, and with several comparisons it takes more; then nothing can be shown, and this is said.
+
+What is shown holds for the models that were trained: cases are drawn within their folds, and another training of the
+same methods might have differed by more. Whoever trains several seeds averages them per case first, which leaves less
+of that in the difference; `fold_differences` tell whether the folds, each with models of its own, agree. Source of the
+practice: Wiesenfarth et al., Scientific Reports 2021; Maier-Hein et al., Nature Communications 2018.
 """
 
 from __future__ import annotations
@@ -13,19 +18,27 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
+import pydantic
 
-from autoseg.errors import UsageError
-from autoseg.evaluation.overlap import reward_right_empties
+from autoseg.evaluation.bootstrapping import LEVEL, N_RESAMPLES, SEED, bootstrap_interval
+from autoseg.evaluation.pairing import Differences, FoldOf, Pair, pair_all
 from autoseg.evaluation.report import Report
+from autoseg.evaluation.signed_rank import correct_holm, lean_of, least_cases, signed_rank_p_value
 from autoseg.serialization import Record
 
-LEVEL = 0.05  # the share of comparisons between equals that may be called different
-N_RESAMPLES = 10_000  # moves the ends of a 95% interval by about 1% of its width
-SEED = 20210  # of the resampling: the same reports always give the same interval
+NORMAL_REACH = 1.959964  # standard deviations that hold 95% of a normal distribution
 
-FloatArray = np.ndarray
+
+def _open_ends(interval: Any) -> Any:
+    """JSON writes infinity as null; that of an interval's end is known by its place."""
+    low, high = interval
+    return (-math.inf if low is None else low, math.inf if high is None else high)
+
+
+Interval = Annotated[tuple[float, float], pydantic.BeforeValidator(_open_ends)]
 
 
 class Comparison(Record):
@@ -34,11 +47,14 @@ class Comparison(Record):
     Attributes:
         one, other: names of the methods.
         n_cases: pairs that could be compared.
+        n_comparisons: that were made together, and corrected for.
         mean_difference: mean over cases of the difference in mean foreground Dice.
-        interval: 95% interval of the mean difference.
+        interval: 95% interval of the mean difference, over cases, for this pair alone.
         p_value: Wilcoxon signed-rank, two-sided.
         p_corrected: the same after Holm's correction for all comparisons made together.
         superiority: probability that `one` is the better on a case, ties counting half.
+        superiority_interval: 95% interval of that (Wilson, JASA 1927).
+        fold_differences: mean difference of each fold's cases; empty where folds are not told.
         is_shown: whether the cases show a difference.
         sentence: the same in words.
     """
@@ -46,143 +62,136 @@ class Comparison(Record):
     one: str
     other: str
     n_cases: int
+    n_comparisons: int = 1
     mean_difference: float
-    interval: tuple[float, float]
+    interval: Interval
     p_value: float
     p_corrected: float
     superiority: float
+    superiority_interval: tuple[float, float] = (0.0, 1.0)
+    fold_differences: dict[str, float] = {}
     is_shown: bool
     sentence: str
 
 
-def compare(one: Report, other: Report, *, names: tuple[str, str], seed: int = SEED) -> Comparison:
+def compare(one: Report, other: Report, *, names: Pair, fold_of: FoldOf | None = None, seed: int = SEED) -> Comparison:
     """Compare two reports of the same cases and labels. Raises UsageError if they are not."""
-    return compare_all(dict(zip(names, (one, other), strict=True)), seed=seed)[0]
+    return compare_all(dict(zip(names, (one, other), strict=True)), fold_of=fold_of, seed=seed)[0]
 
 
-def compare_all(reports: Mapping[str, Report], *, seed: int = SEED) -> tuple[Comparison, ...]:
+def compare_all(
+    reports: Mapping[str, Report],
+    *,
+    fold_of: FoldOf | None = None,
+    seed: int = SEED,
+    n_resamples: int = N_RESAMPLES,
+) -> tuple[Comparison, ...]:
     """Compare every pair of methods, correcting for the number of pairs.
 
     Args:
         reports: by the method's name, all of the same cases and labels.
-        seed: of the resampling.
+        fold_of: the fold that held each case out, so that cases are resampled within folds.
+        seed, n_resamples: of the resampling.
 
     Returns:
         One comparison per pair, in the order of `reports`.
+
+    Raises:
+        UsageError: reports of different cases or labels, or a case without a fold.
     """
-    pairs = list(itertools.combinations(reports, 2))
-    differences = [pair_differences(reports[one], reports[other], names=(one, other)) for one, other in pairs]
-    p_values = [signed_rank_p_value(difference) for difference in differences]
-    corrected = correct_holm(p_values)
-    return tuple(
-        _describe(pair, difference, p_value, p_corrected, seed)
-        for pair, difference, p_value, p_corrected in zip(pairs, differences, p_values, corrected, strict=True)
-    )
+    differences = pair_all(reports, list(itertools.combinations(reports, 2)), fold_of=fold_of)
+    return compare_differences(differences, seed=seed, n_resamples=n_resamples)
+
+
+def compare_pairs(
+    reports: Mapping[str, Report], pairs: Sequence[Pair], *, fold_of: FoldOf | None = None, seed: int = SEED
+) -> tuple[Comparison, ...]:
+    """Compare these pairs of methods, correcting for their number; otherwise like `compare_all`."""
+    return compare_differences(pair_all(reports, pairs, fold_of=fold_of), seed=seed)
+
+
+def compare_differences(
+    differences: Sequence[Differences], *, seed: int = SEED, n_resamples: int = N_RESAMPLES
+) -> tuple[Comparison, ...]:
+    """Compare by paired differences, correcting for the number of pairs."""
+    n, resampling = len(differences), {"seed": seed, "n_resamples": n_resamples}
+    p_values = [signed_rank_p_value(its.values) for its in differences]
+    compared = []
+    for its, p_value, p_corrected in zip(differences, p_values, correct_holm(p_values), strict=True):
+        interval = bootstrap_interval(its.values, strata=its.folds, **resampling)
+        is_shown = p_corrected < LEVEL and _side_of(interval) == lean_of(its.values)
+        if is_shown and n > 1:
+            wider = bootstrap_interval(its.values, strata=its.folds, level=LEVEL / n, **resampling)
+            is_shown = _side_of(wider) != 0
+        compared.append(_describe(its, interval, (p_value, p_corrected), n, is_shown))
+    return tuple(compared)
+
+
+def _side_of(interval: tuple[float, float]) -> int:
+    """On which side of 0 an interval lies, 0 where it holds 0."""
+    return 1 if interval[0] > 0 else -1 if interval[1] < 0 else 0
 
 
 def _describe(
-    names: tuple[str, str], difference: FloatArray, p_value: float, p_corrected: float, seed: int
+    differences: Differences,
+    interval: tuple[float, float],
+    p_values: tuple[float, float],
+    n_comparisons: int,
+    is_shown: bool,
 ) -> Comparison:
-    low, high = bootstrap_interval(difference, seed=seed)
-    is_shown = p_corrected < LEVEL and not low <= 0 <= high
-    mean = float(difference.mean())
-    return Comparison(
-        one=names[0],
-        other=names[1],
-        n_cases=difference.size,
-        mean_difference=mean,
-        interval=(low, high),
-        p_value=p_value,
-        p_corrected=p_corrected,
-        superiority=float(np.mean(difference > 0) + 0.5 * np.mean(difference == 0)),
+    values = differences.values
+    superiority = float(np.mean(values > 0) + 0.5 * np.mean(values == 0))
+    facts = Comparison(
+        one=differences.names[0],
+        other=differences.names[1],
+        n_cases=values.size,
+        n_comparisons=n_comparisons,
+        mean_difference=float(values.mean()),
+        interval=interval,
+        p_value=p_values[0],
+        p_corrected=p_values[1],
+        superiority=superiority,
+        superiority_interval=share_interval(superiority, values.size),
+        fold_differences=differences.by_fold,
         is_shown=is_shown,
-        sentence=_say(names, difference.size, mean, (low, high), is_shown),
+        sentence="",
     )
+    return facts.model_copy(update={"sentence": _say(facts)})
 
 
-def _say(names: tuple[str, str], n_cases: int, mean: float, interval: tuple[float, float], is_shown: bool) -> str:
-    cases = "1 case" if n_cases == 1 else f"{n_cases} cases"
-    figures = f"Dice {mean:+.4f} (95% interval {interval[0]:+.4f} to {interval[1]:+.4f})"
-    if is_shown:
-        better, worse = names if mean > 0 else names[::-1]
-        return f"{better} is better than {worse} on {cases}: {names[0]} minus {names[1]} is {figures}."
-    return f"No difference that {cases} can show: {names[0]} minus {names[1]} is {figures}."
+def _say(facts: Comparison) -> str:
+    cases = count_cases(facts.n_cases)
+    figures = f"{facts.one} minus {facts.other} is Dice {facts.mean_difference:+.4f}{_say_interval(facts.interval)}"
+    if facts.is_shown:
+        better, worse = (facts.one, facts.other)[:: 1 if facts.mean_difference > 0 else -1]
+        return f"{better} is better than {worse} on {cases}: {figures}{_say_folds(facts)}."
+    least = least_cases(facts.n_comparisons, LEVEL)
+    few = f", for fewer than {least} can show none" if facts.n_cases < least else ""
+    if few and facts.n_comparisons > 1:
+        few += f" among {facts.n_comparisons} comparisons"
+    return f"No difference that {cases} can show{few}: {figures}."
 
 
-def pair_differences(one: Report, other: Report, *, names: tuple[str, str] = ("one", "other")) -> FloatArray:
-    """Difference in mean foreground Dice, `one` minus `other`, for each case that can be compared.
-
-    A label counts in a case unless both left it rightly empty; where only one did, it scores 1 there
-    (`overlap.reward_right_empties`).
-
-    Raises:
-        UsageError: the reports hold different cases or labels, or nothing to compare.
-    """
-    _require_same(one, other, names)
-    dices, other_dices = reward_right_empties(dice_table(one), dice_table(other))
-    counted = ~np.isnan(dices).all(axis=1)
-    if not counted.any():
-        raise UsageError(f"{names[0]} and {names[1]}: no case has a label to compare by.")
-    difference: FloatArray = np.nanmean((dices - other_dices)[counted], axis=1)
-    return difference
+def _say_interval(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f" (95% interval {low:+.4f} to {high:+.4f})" if math.isfinite(high - low) else ", without an interval"
 
 
-def _require_same(one: Report, other: Report, names: tuple[str, str]) -> None:
-    unshared = {case.case_id for case in one.cases} ^ {case.case_id for case in other.cases}
-    if unshared:
-        raise UsageError(
-            f"{names[0]} and {names[1]} were evaluated on different cases ({', '.join(sorted(unshared)[:5])} in one "
-            "only). Evaluate both on the same."
-        )
-    if list(one.summary) != list(other.summary):
-        raise UsageError(f"{names[0]} has labels {list(one.summary)}, {names[1]} has {list(other.summary)}.")
+def _say_folds(facts: Comparison) -> str:
+    """A difference that the cases show need not be one of every training."""
+    n_against = sum(each * facts.mean_difference <= 0 for each in facts.fold_differences.values())
+    n_folds = len(facts.fold_differences)
+    return f", though not in {n_against} of {n_folds} folds" if n_against else ""
 
 
-def dice_table(report: Report) -> FloatArray:
-    """Dice (n_cases, n_foreground_labels), NaN where not counted."""
-    return np.array([[case.labels[name].dice for name in report.summary] for case in report.cases], dtype=np.float64)
+def count_cases(n_cases: int) -> str:
+    """`1 case`, `52 cases`."""
+    return "1 case" if n_cases == 1 else f"{n_cases} cases"
 
 
-def bootstrap_interval(
-    values: Sequence[float] | FloatArray, *, seed: int = SEED, n_resamples: int = N_RESAMPLES, level: float = LEVEL
-) -> tuple[float, float]:
-    """Interval of the mean that covers it with probability 1 - `level`: expanded percentile bootstrap.
-
-    Args:
-        values: one per case; a single case gives the infinite interval.
-        seed: of the resampling.
-        n_resamples: bootstrap samples drawn.
-    """
-    from scipy import stats
-
-    sample = np.asarray(values, dtype=np.float64)
-    n = sample.size
-    if n < 2:
-        return -math.inf, math.inf
-    generator = np.random.default_rng(seed)
-    means = [sample[generator.integers(n, size=n)].mean() for _ in range(n_resamples)]
-    tail = float(stats.norm.cdf(math.sqrt(n / (n - 1)) * stats.t.ppf(level / 2, n - 1)))
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def signed_rank_p_value(differences: FloatArray) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test; 1 where every difference is zero."""
-    from scipy import stats
-
-    nonzero = differences[differences != 0]
-    if nonzero.size == 0:
-        return 1.0
-    return float(stats.wilcoxon(nonzero).pvalue)
-
-
-def correct_holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: p-values that may each be compared with the level, in the order given."""
-    order = np.argsort(p_values, kind="stable")
-    n = len(p_values)
-    corrected = [0.0] * n
-    highest = 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (n - rank) * p_values[index]))
-        corrected[index] = highest
-    return corrected
+def share_interval(share: float, n_cases: int) -> tuple[float, float]:
+    """95% interval of a share of cases (Wilson, JASA 1927); where ties count half it is wider than it need be."""
+    squared = NORMAL_REACH**2
+    centre = (n_cases * share + squared / 2) / (n_cases + squared)
+    reach = NORMAL_REACH / (n_cases + squared) * math.sqrt(n_cases * share * (1 - share) + squared / 4)
+    return max(centre - reach, 0.0), min(centre + reach, 1.0)

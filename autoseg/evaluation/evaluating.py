@@ -1,116 +1,31 @@
 """How good are these segmentations, against a reference?
 
-`evaluate_case` scores two arrays, `evaluate_folders` two files or two folders, one case in memory at a time. Cases are
-matched by file name without its ending; a prediction that is missing scores 0 and is named, one without a reference is
-named and not scored.
+`evaluate_folders` scores two files or two folders, a case at a time or several side by side, and keeps nothing of a
+case but its scores. A prediction that is missing scores as a miss and is named, one without a reference is named and
+not scored. `make_report` sums cases up.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
+from autoseg.data.labels import Labels
+from autoseg.errors import DatasetError, UsageError
+from autoseg.evaluation.case_files import CaseJob, evaluate_jobs
+from autoseg.evaluation.definitions import DEFINITION, describe_definition, find_facts
+from autoseg.evaluation.intervals import UNKNOWN, Interval, bootstrap_intervals
+from autoseg.evaluation.matching import find_annotated, find_labels, match_files, measure_labels
+from autoseg.evaluation.options import MetricOptions
+from autoseg.evaluation.report import METRICS, CaseScores, Report, Summary, WorstCase, mean_of
+from autoseg.serialization import did_you_mean
 
-from autoseg.data.annotated import parse_annotated
-from autoseg.data.declarations import parse_labels, read_declarations
-from autoseg.data.geometry import Geometry, describe_differences
-from autoseg.data.labels import Labels, encode_labels
-from autoseg.errors import DatasetError
-from autoseg.evaluation.overlap import Overlap, count_confusion, overlap_of
-from autoseg.evaluation.report import METRICS, CaseScores, LabelScores, Report, Summary, mean_of
+ALL_TUBULAR = "all"
 
-IntArray = np.ndarray
 Progress = Callable[[int, int], None]
-
-NOT_SCORED = LabelScores(**dict.fromkeys(METRICS, math.nan))
-REFERENCE_FOLDERS = ("labelsTr", "labelsTs", "labels")  # where a dataset keeps its references
-
-
-def evaluate_case(
-    reference: IntArray,
-    predicted: IntArray | None,
-    *,
-    labels: Labels,
-    voxel_volume_ml: float,
-    case_id: str,
-    annotated: Sequence[str] | None = None,
-) -> CaseScores:
-    """Score one case.
-
-    Args:
-        reference: labels 0..n-1 and `IGNORED`, (Z, Y, X); ignored voxels are outside of every count.
-        predicted: labels 0..n-1, same shape; None where the prediction is missing.
-        labels: names of the labels, or the regions that are scored in their place.
-        voxel_volume_ml: millilitres per voxel, NaN where it is not known; then volumes are not either.
-        case_id: the case.
-        annotated: names of what the reference annotates, as in `Case.annotated`; the rest is not scored.
-
-    Raises:
-        DatasetError: the shapes differ, or a label is not among `labels`.
-    """
-    shown = np.zeros_like(reference) if predicted is None else predicted
-    try:
-        confusion = count_confusion(reference, shown, labels.n_labels)
-    except ValueError as problem:
-        raise DatasetError(f"case {case_id}: {problem}") from None
-    marks = labels.mark_annotated(annotated)[-len(labels.targets) :]
-    scores = {
-        name: _score(overlap_of(confusion, its), voxel_volume_ml, is_missing=predicted is None)
-        if is_annotated
-        else NOT_SCORED
-        for (name, its), is_annotated in zip(labels.targets, marks, strict=True)
-    }
-    return CaseScores(case_id=case_id, labels=scores, is_missing=predicted is None)
-
-
-def _score(overlap: Overlap, voxel_volume_ml: float, *, is_missing: bool) -> LabelScores:
-    return LabelScores(
-        dice=0.0 if is_missing else overlap.dice,
-        jaccard=0.0 if is_missing else overlap.jaccard,
-        precision=0.0 if is_missing else overlap.precision,
-        recall=0.0 if is_missing else overlap.recall,
-        reference_ml=overlap.n_reference * voxel_volume_ml,
-        predicted_ml=overlap.n_predicted * voxel_volume_ml,
-        volume_error_ml=(overlap.n_predicted - overlap.n_reference) * voxel_volume_ml,
-    )
-
-
-def make_report(cases: Sequence[CaseScores], labels: Labels, *, without_reference: Sequence[str] = ()) -> Report:
-    """Sum cases up.
-
-    Args:
-        cases: at least one, each with the scores of every foreground label, or region.
-        labels: the labels that the cases were scored on.
-        without_reference: names of predictions that had no reference.
-    """
-    ordered = tuple(sorted(cases, key=lambda case: case.case_id))
-    summary = {name: _summarise_label(ordered, name) for name, _ in labels.targets}
-    return Report(
-        mean_dice=mean_of([metrics["dice"].mean for metrics in summary.values()]),
-        n_cases=len(ordered),
-        missing=tuple(case.case_id for case in ordered if case.is_missing),
-        without_reference=tuple(sorted(without_reference)),
-        summary=summary,
-        cases=ordered,
-    )
-
-
-def _summarise_label(cases: Sequence[CaseScores], name: str) -> dict[str, Summary]:
-    return {metric: summarise([getattr(case.labels[name], metric) for case in cases]) for metric in METRICS}
-
-
-def summarise(values: Sequence[float]) -> Summary:
-    """Mean, median and sample standard deviation of the values that are defined, and their number."""
-    defined = [value for value in values if not math.isnan(value)]
-    return Summary(
-        mean=mean_of(defined),
-        median=statistics.median(defined) if defined else math.nan,
-        std=statistics.stdev(defined) if len(defined) > 1 else math.nan,
-        n=len(defined),
-    )
+Column = list[tuple[str, float]]  # case ids, and the scores of a metric of a label where it is counted
 
 
 def evaluate_folders(
@@ -119,6 +34,9 @@ def evaluate_folders(
     labels: Labels | None = None,
     *,
     case_ids: Collection[str] | None = None,
+    options: MetricOptions | None = None,
+    probabilities: Path | None = None,
+    n_jobs: int | None = None,
     on_progress: Progress | None = None,
 ) -> Report:
     """Score a folder of segmentations, or a single file, against its reference.
@@ -130,129 +48,132 @@ def evaluate_folders(
             that references and predictions hold, 0 being background. From that file it is known, too, which cases
             annotate some labels only.
         case_ids: the cases to score, where not all of the folder's; each must have a reference.
+        options: which metrics, with which tolerances; those of `MetricOptions()` by default.
+        probabilities: folder in which `predict-ensemble` saved what it predicted; calibration is measured then.
+        n_jobs: cores to use; None for all. Cases are worked on side by side as far as memory bears, then labels.
         on_progress: called with (cases done, cases in all).
 
     Raises:
         DatasetError: no segmentations, two files for one case, unequal geometry, or an undeclared label.
+        UsageError: options name a label that there is not.
+        ResourceError: a worker died or memory ran out; names the case.
     """
-    references, predictions = _match(reference, predicted)
-    wanted = sorted(references if case_ids is None else case_ids)
+    chosen = options or MetricOptions()
+    references, predictions = match_files(reference, predicted)
+    wanted = sorted(references if case_ids is None else set(case_ids))
     _refuse_unknown(wanted, references, reference)
-    annotated = _find_annotated(reference) if labels is None else {}
-    labels = labels or find_labels(reference) or _measure_labels(wanted, references, predictions)
+    annotated = find_annotated(reference) if labels is None else {}
+    labels = labels or find_labels(reference) or measure_labels(wanted, references, predictions)
+    refuse_unknown_labels(chosen, labels)
+    jobs = [
+        CaseJob(one, references[one], predictions.get(one), labels, annotated.get(one), chosen, probabilities)
+        for one in wanted
+    ]
     cases = []
-    for done, case_id in enumerate(wanted, start=1):
-        files = references[case_id], predictions.get(case_id)
-        cases.append(_evaluate_files(case_id, *files, labels, annotated.get(case_id)))
+    for scores in evaluate_jobs(jobs, n_jobs):
+        cases.append(scores)
         if on_progress:
-            on_progress(done, len(wanted))
+            on_progress(len(cases), len(jobs))
     extra = [path.name for case_id, path in predictions.items() if case_id not in references]
-    return make_report(cases, labels, without_reference=extra)
+    return make_report(cases, labels, without_reference=extra, options=chosen)
 
 
 def _refuse_unknown(wanted: Collection[str], references: Mapping[str, Path], folder: Path) -> None:
     unknown = [case_id for case_id in wanted if case_id not in references]
     if unknown:
-        raise DatasetError(f"{folder}: has no reference segmentation for {', '.join(unknown)}.")
+        hint = did_you_mean(unknown[0], references)
+        raise DatasetError(f"{folder}: has no reference segmentation for {', '.join(unknown)}.{hint}")
+    if not wanted:
+        raise UsageError(f"{folder}: no case is to be scored. Name one at least, or leave the choice out for all.")
 
 
-def _evaluate_files(
-    case_id: str, reference: Path, predicted: Path | None, labels: Labels, annotated: Sequence[str] | None
-) -> CaseScores:
-    expected, geometry = _read(reference, labels)
-    found = None
-    if predicted is not None:
-        found, found_geometry = _read(predicted, labels.model_copy(update={"ignore_value": None}))
-        _require_equal(geometry, found_geometry, reference, predicted)
-    return evaluate_case(
-        expected,
-        found,
-        labels=labels,
-        voxel_volume_ml=geometry.voxel_volume_ml,
-        case_id=case_id,
-        annotated=annotated,
+def refuse_unknown_labels(options: MetricOptions, labels: Labels) -> None:
+    """Raise UsageError if options name a label or region that is not scored."""
+    known = [name for name, _ in labels.targets]
+    for name in (*options.label_tolerances, *options.tubular):
+        if name not in known and name != ALL_TUBULAR:
+            raise UsageError(f"{name} is no label or region of this dataset.{did_you_mean(name, known)}")
+
+
+def make_report(
+    cases: Sequence[CaseScores],
+    labels: Labels,
+    *,
+    without_reference: Sequence[str] = (),
+    options: MetricOptions | None = None,
+) -> Report:
+    """Sum cases up.
+
+    Args:
+        cases: at least one, each with the scores of every foreground label, or region.
+        labels: the labels that the cases were scored on.
+        without_reference: names of predictions that had no reference.
+        options: that the cases were scored with; None where that is not known.
+    """
+    ordered = tuple(sorted(cases, key=lambda case: case.case_id))
+    columns = {name: _gather(ordered, name) for name, _ in labels.targets}
+    summary = _summarise_columns(columns)
+    return Report(
+        definition=_describe(columns, options),
+        options=options,
+        mean_dice=mean_of([metrics["dice"].mean for metrics in summary.values()]),
+        n_cases=len(ordered),
+        missing=tuple(case.case_id for case in ordered if case.is_missing),
+        without_reference=tuple(sorted(without_reference)),
+        summary=summary,
+        worst={name: dict(_find_worst(metrics)) for name, metrics in columns.items()},
+        cases=ordered,
     )
 
 
-def _read(path: Path, labels: Labels) -> tuple[IntArray, Geometry]:
-    from autoseg.data.image_io import read_segmentation
-
-    stored, geometry = read_segmentation(path)
-    return encode_labels(stored, labels, where=str(path)), geometry
-
-
-def _require_equal(one: Geometry, other: Geometry, reference: Path, predicted: Path) -> None:
-    differences = describe_differences(one, other)
-    if differences:
-        raise DatasetError(
-            f"{predicted}: does not lie on its reference {reference}: {'; '.join(differences)} (reference against "
-            "predicted). Resample the prediction onto the reference's grid."
-        )
+def _gather(cases: Sequence[CaseScores], name: str) -> dict[str, Column]:
+    """Of one label the counted scores of every metric, each with its case; those that no case counted are empty."""
+    columns: dict[str, Column] = {metric: [] for metric in METRICS}
+    for case in cases:
+        for metric, value in case.labels[name].values().items():
+            column = columns.setdefault(metric, [])
+            if not math.isnan(value):
+                column.append((case.case_id, value))
+    return columns
 
 
-def _match(reference: Path, predicted: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Files of both sides by case; a pair of single files is one case, whatever their names."""
-    for path in (reference, predicted):
-        if not path.exists():
-            raise DatasetError(f"{path}: there is no such file or folder.")
-    references = _find_segmentations(reference)
-    if reference.is_file() and predicted.is_file():
-        return references, dict.fromkeys(references, predicted)
-    return references, _find_segmentations(predicted, may_be_empty=True)
+def _summarise_columns(columns: Mapping[str, Mapping[str, Column]]) -> dict[str, dict[str, Summary]]:
+    flat = [[value for _, value in column] for metrics in columns.values() for column in metrics.values()]
+    made = map(_summarise, flat, bootstrap_intervals(flat))
+    return {name: {metric: next(made) for metric in metrics} for name, metrics in columns.items()}
 
 
-def _find_segmentations(path: Path, *, may_be_empty: bool = False) -> dict[str, Path]:
-    from autoseg.data.image_io import ENDINGS, split_ending
-
-    found: dict[str, Path] = {}
-    for file in [path] if path.is_file() else sorted(path.iterdir()):
-        case_id, ending = split_ending(file.name)
-        if not ending or file.name.startswith(".") or file.is_dir():
-            continue
-        if case_id in found:
-            raise DatasetError(
-                f"{path}: holds two files for {case_id}, {found[case_id].name} and {file.name}. Keep one."
-            )
-        found[case_id] = file
-    if not found and not may_be_empty:
-        nested = [name for name in REFERENCE_FOLDERS if (path / name).is_dir()]
-        hint = f"Give {path / nested[0]} instead." if nested else f"Known endings: {' '.join(ENDINGS)}."
-        raise DatasetError(f"{path}: no segmentation is in it. {hint}")
-    return found
+def summarise(values: Sequence[float]) -> Summary:
+    """Mean with its interval, median and sample standard deviation of the values that are defined, and their number."""
+    defined = [value for value in values if not math.isnan(value)]
+    return _summarise(defined, bootstrap_intervals([defined])[0])
 
 
-def find_labels(reference: Path) -> Labels | None:
-    """Labels from a `dataset.json` in the reference folder or the one above it; None where there is none."""
-    file = _find_dataset_json(reference)
-    return parse_labels(read_declarations(file), file)[0] if file else None
+def _summarise(defined: Sequence[float], interval: Interval = UNKNOWN) -> Summary:
+    return Summary(
+        mean=mean_of(defined),
+        median=statistics.median(defined) if defined else math.nan,
+        std=statistics.stdev(defined) if len(defined) > 1 else math.nan,
+        n=len(defined),
+        low=interval[0],
+        high=interval[1],
+    )
 
 
-def _find_annotated(reference: Path) -> dict[str, tuple[str, ...]]:
-    """Names of what cases annotate, where a `dataset.json` says that it is not everything."""
-    file = _find_dataset_json(reference)
-    if file is None:
-        return {}
-    declared = read_declarations(file)
-    return parse_annotated(declared, parse_labels(declared, file)[0], file)
+def _find_worst(columns: Mapping[str, Column]) -> Iterable[tuple[str, WorstCase]]:
+    badness = {"lowest": lambda value: -value, "highest": lambda value: value, "farthest from 0": abs}
+    for metric, column in columns.items():
+        direction = find_facts(metric).worst
+        if column and direction:
+            case_id, value = max(column, key=lambda scored: badness[direction](scored[1]))
+            yield metric, WorstCase(case_id=case_id, value=value, direction=direction)
 
 
-def _find_dataset_json(reference: Path) -> Path | None:
-    folder = reference.parent if reference.is_file() else reference
-    files = (folder / "dataset.json", folder.resolve().parent / "dataset.json")
-    return next((file for file in files if file.is_file()), None)
-
-
-def _measure_labels(wanted: Sequence[str], references: Mapping[str, Path], predictions: Mapping[str, Path]) -> Labels:
-    """The numbers that the wanted cases hold on either side, background 0 first."""
-    from autoseg.data.image_io import read_segmentation
-
-    values = {0}
-    for path in (side[case_id] for side in (references, predictions) for case_id in wanted if case_id in side):
-        values.update(int(value) for value in np.unique(read_segmentation(path)[0]))
-    foreground = sorted(values - {0})
-    if not foreground:
-        raise DatasetError(
-            f"{references[wanted[0]].parent}: neither a reference nor a prediction holds anything but 0; there is "
-            "nothing to compare. Give the folder a dataset.json with the labels to score them as empty."
-        )
-    return Labels(names=("background", *(f"label {value}" for value in foreground)), values=(0, *foreground))
+def _describe(columns: Mapping[str, Mapping[str, Column]], options: MetricOptions | None) -> str:
+    """What the numbers mean; calibration and pixels only where they were measured."""
+    if options is None:
+        return DEFINITION
+    measured = {metric for metrics in columns.values() for metric, column in metrics.items() if column}
+    groups = tuple(group for group in options.groups if group != "calibration" or "ece" in measured)
+    is_known = "reference_ml" in measured or "dice" not in measured
+    return describe_definition(options.model_copy(update={"groups": groups}), unit="mm" if is_known else "px")

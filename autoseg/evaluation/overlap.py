@@ -33,6 +33,8 @@ CountArray = np.ndarray  # int64 (n_labels, n_labels): [reference, predicted]
 IntArray = np.ndarray
 FloatArray = np.ndarray
 
+VOXELS_AT_ONCE = 1 << 20  # of 64-bit pairs of labels: 8 MB, which caches hold, however large the case is
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -83,16 +85,20 @@ def count_confusion(reference: IntArray, predicted: IntArray, n_labels: int) -> 
     """
     if reference.shape != predicted.shape:
         raise ValueError(f"reference has shape {reference.shape}, predicted {predicted.shape}; both must be equal.")
-    annotated = reference != IGNORED
-    pairs = reference[annotated].astype(np.int64) * n_labels + _check_range(predicted, n_labels)[annotated]
-    _check_range(reference[annotated], n_labels)
-    return np.bincount(pairs, minlength=n_labels * n_labels).reshape(n_labels, n_labels)
+    truth, guess = reference.reshape(-1), predicted.reshape(-1)
+    counts = np.zeros((n_labels + 1) * n_labels, dtype=np.int64)
+    for first in range(0, truth.size, VOXELS_AT_ONCE):
+        part = slice(first, first + VOXELS_AT_ONCE)
+        _check_range(truth[part], IGNORED, n_labels)
+        _check_range(guess[part], 0, n_labels)
+        rows = truth[part].astype(np.int64) - IGNORED
+        counts += np.bincount(rows * n_labels + guess[part].astype(np.int64), minlength=counts.size)
+    return counts.reshape(n_labels + 1, n_labels)[-IGNORED:]
 
 
-def _check_range(labels: IntArray, n_labels: int) -> IntArray:
-    if labels.size and (labels.min() < 0 or labels.max() >= n_labels):
+def _check_range(labels: IntArray, lowest: int, n_labels: int) -> None:
+    if labels.size and (labels.min() < lowest or labels.max() >= n_labels):
         raise ValueError(f"labels run from {labels.min()} to {labels.max()}, but must lie in 0..{n_labels - 1}.")
-    return labels
 
 
 def overlap_of(confusion: CountArray, labels: Sequence[int]) -> Overlap:

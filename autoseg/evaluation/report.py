@@ -1,8 +1,12 @@
 """What does an evaluation say, per case, per label and over all cases?
 
 A `Report` keeps every case. Each label and metric has mean, median and standard deviation over the cases where it is
-defined, and their number. The one figure on top is the mean foreground Dice: the mean over labels of the mean over
-cases (Isensee et al., Nature Methods 2021), so that a rare label weighs as much as a frequent one.
+defined, a 95% interval of the mean, and their number; the worst case is named. The one figure on top is the mean
+foreground Dice: the mean over labels of the mean over cases (Isensee et al., Nature Methods 2021), so that a rare label
+weighs as much as a frequent one.
+
+What an earlier version did not know is left out of the file where it is not known, so that a report of that version is
+written, and named by its digest, as it always was.
 """
 
 from __future__ import annotations
@@ -14,18 +18,9 @@ from typing import Annotated, Any
 
 import pydantic
 
+from autoseg.evaluation.definitions import DEFINITION, Worst
+from autoseg.evaluation.options import MetricOptions
 from autoseg.serialization import Record
-
-DEFINITION = (
-    "Dice, Jaccard, precision and recall are counted in voxels, per case and label; volumes in ml, volume error is "
-    "predicted minus reference; null where the images have no spacing. A label that is empty in reference and "
-    "prediction is not counted (null). Empty in the reference only: Dice, Jaccard and precision 0, recall not counted. "
-    "Empty in the prediction only: Dice, Jaccard and recall 0, precision not counted. A missing prediction scores 0 "
-    "throughout. Voxels that the reference leaves unannotated are outside of every count, and so are labels that a "
-    "case does not annotate (null). Where regions, unions of labels, are declared, they stand in place of labels. "
-    "Mean, median and sample standard deviation are over the cases where a score is counted, n is their number; "
-    "mean_dice is the mean over foreground labels of the mean over cases."
-)
 
 
 def _to_score(value: Any) -> Any:
@@ -36,6 +31,15 @@ def _to_score(value: Any) -> Any:
 Score = Annotated[float, pydantic.BeforeValidator(_to_score)]
 
 
+def _leave_out(shown: Any, names: Sequence[str]) -> Any:
+    """Without these keys where they hold nothing: NaN, None or nothing in a collection."""
+    for name in names:
+        value = shown[name]
+        if value is None or value != value or value in ((), {}, ""):
+            del shown[name]
+    return shown
+
+
 class LabelScores(Record):
     """Scores of one label or region in one case; NaN where not counted (`overlap` has the table of empty cases).
 
@@ -43,6 +47,13 @@ class LabelScores(Record):
         dice, jaccard, precision, recall: 0..1.
         reference_ml, predicted_ml: volumes in millilitres, NaN where the images have no spacing.
         volume_error_ml: predicted minus reference.
+        hd95, assd: 95th percentile of the surface distances, and their mean; mm, or voxels without spacing.
+        nsd: normalised surface Dice, 0..1, by tolerance: `nsd_2mm`, or `nsd_2px` without spacing.
+        boundary_iou: of the masks' boundaries, 0..1.
+        cl_dice: of the centre lines, 0..1; NaN for a label that is not tubular.
+        lesion_f1, lesion_sensitivity: of connected components, 0..1.
+        lesion_false_positives: predicted components that hit no reference component.
+        ece, brier: calibration of the probabilities, NaN without them.
     """
 
     dice: Score
@@ -52,9 +63,33 @@ class LabelScores(Record):
     reference_ml: Score
     predicted_ml: Score
     volume_error_ml: Score
+    hd95: Score = math.nan
+    assd: Score = math.nan
+    boundary_iou: Score = math.nan
+    cl_dice: Score = math.nan
+    lesion_f1: Score = math.nan
+    lesion_sensitivity: Score = math.nan
+    lesion_false_positives: Score = math.nan
+    ece: Score = math.nan
+    brier: Score = math.nan
+    nsd: dict[str, Score] = {}
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_unmeasured(self, handler: Any) -> Any:
+        return _leave_out(handler(self), _LATER_SCORES)
+
+    @property
+    def is_unscored(self) -> bool:
+        """Whether nothing was counted at all, as of a label that is not annotated."""
+        return all(math.isnan(value) for value in self.values().values())
+
+    def values(self) -> dict[str, float]:
+        """Every metric by name, those of the surface Dice by tolerance."""
+        return {**{metric: getattr(self, metric) for metric in METRICS}, **self.nsd}
 
 
-METRICS = tuple(LabelScores.model_fields)
+METRICS = tuple(name for name in LabelScores.model_fields if name != "nsd")
+_LATER_SCORES = tuple(name for name, field in LabelScores.model_fields.items() if not field.is_required())
 
 
 class LabelConfidence(Record):
@@ -96,10 +131,7 @@ class CaseScores(Record):
 
     @pydantic.model_serializer(mode="wrap")
     def _leave_out_no_confidence(self, handler: Any) -> Any:
-        shown = handler(self)
-        if not self.confidence:
-            shown.pop("confidence", None)
-        return shown
+        return _leave_out(handler(self), ("confidence",))
 
     @property
     def mean_dice(self) -> float:
@@ -108,12 +140,39 @@ class CaseScores(Record):
 
 
 class Summary(Record):
-    """One metric of one label over the cases where it is counted; std is the sample's, NaN for a single case."""
+    """One metric of one label over the cases where it is counted.
+
+    Attributes:
+        mean, median: of them.
+        std: the sample's standard deviation, NaN for a single case.
+        n: number of cases.
+        low, high: 95% interval of the mean; NaN for a single case, and in reports of earlier versions.
+    """
 
     mean: Score
     median: Score
     std: Score
     n: int
+    low: Score = math.nan
+    high: Score = math.nan
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_no_interval(self, handler: Any) -> Any:
+        return _leave_out(handler(self), ("low", "high"))
+
+
+class WorstCase(Record):
+    """The case that a metric is worst in.
+
+    Attributes:
+        case_id: the first of those that are equally bad.
+        value: its score.
+        direction: which end is the bad one: `lowest`, `highest`, or `farthest from 0`.
+    """
+
+    case_id: str
+    value: float
+    direction: Worst
 
 
 class Report(Record):
@@ -121,51 +180,38 @@ class Report(Record):
 
     Attributes:
         autoseg_report: version of this format.
-        definition: what the numbers mean.
+        definition: what the numbers mean, the policy for empty masks included.
+        options: tolerances and the like; None in reports of earlier versions.
         mean_dice: mean foreground Dice, over labels of the means over cases.
         n_cases: number of cases, missing ones included.
-        missing: cases without a prediction; they score 0.
+        missing: cases without a prediction; they score as misses.
         without_reference: predictions that nothing could be compared with; they are not scored.
         summary: per label name and metric.
+        worst: the worst case per label name and metric, where a metric has a bad end and was counted anywhere.
         cases: every case, sorted by id.
     """
 
     autoseg_report: int = 1
     definition: str = DEFINITION
+    options: MetricOptions | None = None
     mean_dice: Score
     n_cases: int
     missing: tuple[str, ...] = ()
     without_reference: tuple[str, ...] = ()
     summary: dict[str, dict[str, Summary]]
+    worst: dict[str, dict[str, WorstCase]] = {}
     cases: tuple[CaseScores, ...]
+
+    @pydantic.model_serializer(mode="wrap")
+    def _leave_out_unknown(self, handler: Any) -> Any:
+        """A report that was stripped of its cases names none of them."""
+        shown = handler(self)
+        if not self.cases:
+            shown["worst"] = {}
+        return _leave_out(shown, ("options", "worst"))
 
 
 def mean_of(values: Sequence[float]) -> float:
     """Mean of the values that are defined, NaN if none is."""
     defined = [value for value in values if not math.isnan(value)]
     return statistics.fmean(defined) if defined else math.nan
-
-
-Table = tuple[list[str], list[list[str | float | int]]]  # columns and rows
-
-
-def label_rows(report: Report) -> Table:
-    """One row per label: mean, median and spread of Dice, the number of cases, and means of what explains it."""
-    means = ("jaccard", "precision", "recall", "reference_ml", "volume_error_ml")
-    columns = ["label", "dice", "median", "std", "n", *means]
-    table: list[list[str | float | int]] = []
-    for name, metrics in report.summary.items():
-        dice = metrics["dice"]
-        table.append([name, dice.mean, dice.median, dice.std, dice.n, *(metrics[metric].mean for metric in means)])
-    return columns, table
-
-
-def case_rows(report: Report) -> Table:
-    """One row per case and label with every metric: tidy data."""
-    columns = ["case", "label", *METRICS]
-    table: list[list[str | float | int]] = [
-        [case.case_id, name, *(getattr(scores, metric) for metric in METRICS)]
-        for case in report.cases
-        for name, scores in case.labels.items()
-    ]
-    return columns, table

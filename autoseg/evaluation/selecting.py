@@ -1,21 +1,31 @@
 """Which configuration, or which ensemble of configurations, shall predict?
 
 The candidate with the highest mean foreground Dice over the pooled cross-validation (Isensee et al., Nature Methods
-2021), unless a cheaper one is as good as these cases can tell: every configuration of an ensemble costs a prediction of
-its own, for every image, for ever.
+2021), unless a cheaper one is as good as these cases can tell, by the tests of `comparing`: every configuration of an
+ensemble costs a prediction of its own, for every image, for ever. So fewer configurations come first; among as many,
+the one whose prediction computes less, by what is worth telling. Where the cases are too few to show any difference, to
+find none means nothing, and of as many configurations the highest Dice is taken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from autoseg.decision import Decision, found
 from autoseg.errors import UsageError
-from autoseg.evaluation.comparing import Comparison, compare
+from autoseg.evaluation.bootstrapping import LEVEL
+from autoseg.evaluation.comparing import Comparison, compare_pairs
+from autoseg.evaluation.pairing import FoldOf
 from autoseg.evaluation.report import Report
+from autoseg.evaluation.signed_rank import least_cases
 
 JOINT = "+"  # between the configurations of an ensemble: `2d+3d_fullres`
+WORTH_SAVING = 0.1  # share of the computation; what costs less than this more than the cheapest is as cheap
+GIGA = 1e9
+
+Dices = Mapping[str, float]
+Comparisons = Mapping[str, Comparison]  # by the candidate that another is compared with
 
 
 def members_of(candidate: str) -> tuple[str, ...]:
@@ -28,12 +38,16 @@ def name_candidate(configurations: tuple[str, ...]) -> str:
     return JOINT.join(configurations)
 
 
-def select_best(candidates: Mapping[str, Report]) -> Decision[tuple[str, ...]]:
+def select_best(
+    candidates: Mapping[str, Report], *, flops: Mapping[str, float] | None = None, fold_of: FoldOf | None = None
+) -> Decision[tuple[str, ...]]:
     """Choose among candidates.
 
     Args:
         candidates: pooled cross-validation reports by candidate, e.g. `3d_fullres` and `2d+3d_fullres`; all of the
             same cases.
+        flops: floating point operations of predicting an image, by candidate; None where they are not known.
+        fold_of: the fold that held each case out.
 
     Returns:
         The configurations to ensemble, with each candidate's mean Dice among the inputs.
@@ -44,31 +58,63 @@ def select_best(candidates: Mapping[str, Report]) -> Decision[tuple[str, ...]]:
     if not candidates:
         raise UsageError("There is no candidate to select from. Train at least one fold of one configuration.")
     dices = {name: _rank(report) for name, report in candidates.items()}
-    best = max(dices, key=lambda name: (dices[name], -len(members_of(name))))
+    best = max(dices, key=lambda name: (dices[name], -_count(name)))
     inputs = {"mean_dice": {name: round(dice, 4) for name, dice in dices.items()}, "n_cases": candidates[best].n_cases}
+    if flops:
+        inputs["gflops_per_image"] = {name: float(f"{flops[name] / GIGA:.4g}") for name in candidates}
     if len(candidates) == 1:
         return found(members_of(best), "it is the only candidate", **inputs)
-    comparisons = {name: _compare(candidates, best, name) for name in candidates if name != best}
-    cheaper = [
-        name
-        for name, comparison in comparisons.items()
-        if len(members_of(name)) < len(members_of(best)) and not comparison.is_shown
-    ]
-    if not cheaper:
+    comparisons = _compare_with(best, list(candidates), candidates, fold_of)
+    fewest = _find_fewest(_find_equals(best, comparisons))
+    leader = max(fewest, key=lambda name: dices[name])
+    others = comparisons if leader == best else _compare_with(leader, fewest, candidates, fold_of)
+    chosen = _find_cheapest(leader, others, flops, dices)
+    if chosen == best:
         return found(members_of(best), _praise(best, dices, comparisons), **inputs)
-    chosen = min(cheaper, key=lambda name: (len(members_of(name)), -dices[name]))
-    return found(members_of(chosen), _excuse(chosen, best, dices, comparisons[chosen]), **inputs)
+    reasons = [] if leader == best else [_excuse("it", leader, dices, comparisons, _say_members(best, leader))]
+    if chosen != leader and flops:
+        subject = "it" if leader == best else leader
+        reasons.append(_excuse(subject, chosen, dices, others, _say_flops(leader, chosen, flops)))
+    lead = f"{best} has the highest mean foreground Dice, {dices[best]:.4f}, but "
+    return found(members_of(chosen), lead + "; and ".join(reasons), **inputs)
 
 
 def _rank(report: Report) -> float:
     return -math.inf if math.isnan(report.mean_dice) else report.mean_dice
 
 
-def _compare(candidates: Mapping[str, Report], best: str, name: str) -> Comparison:
-    return compare(candidates[best], candidates[name], names=(best, name))
+def _count(candidate: str) -> int:
+    return len(members_of(candidate))
 
 
-def _praise(best: str, dices: Mapping[str, float], comparisons: Mapping[str, Comparison]) -> str:
+def _compare_with(
+    best: str, names: Sequence[str], candidates: Mapping[str, Report], fold_of: FoldOf | None
+) -> dict[str, Comparison]:
+    others = [name for name in names if name != best]
+    pairs = [(best, name) for name in others]
+    return dict(zip(others, compare_pairs(candidates, pairs, fold_of=fold_of), strict=True))
+
+
+def _find_equals(best: str, comparisons: Comparisons) -> list[str]:
+    """The best, and whatever is not shown to be worse."""
+    return [best, *(name for name, comparison in comparisons.items() if not comparison.is_shown)]
+
+
+def _find_fewest(names: Sequence[str]) -> list[str]:
+    fewest = min(_count(name) for name in names)
+    return [name for name in names if _count(name) == fewest]
+
+
+def _find_cheapest(leader: str, others: Comparisons, flops: Mapping[str, float] | None, dices: Dices) -> str:
+    """Among as many configurations as the leader has, the one that computes less and is not shown to be worse."""
+    if not flops or any(each.n_cases < least_cases(each.n_comparisons, LEVEL) for each in others.values()):
+        return leader
+    equals = [name for name in _find_equals(leader, others) if _count(name) == _count(leader)]
+    bearable = min(flops[name] for name in equals) / (1 - WORTH_SAVING)
+    return max((name for name in equals if flops[name] <= bearable), key=lambda name: dices[name])
+
+
+def _praise(best: str, dices: Dices, comparisons: Comparisons) -> str:
     second = max(comparisons, key=lambda name: dices[name])
     comparison = comparisons[second]
     verdict = "show" if comparison.is_shown else "cannot show"
@@ -78,19 +124,26 @@ def _praise(best: str, dices: Mapping[str, float], comparisons: Mapping[str, Com
     )
 
 
-def _excuse(chosen: str, best: str, dices: Mapping[str, float], comparison: Comparison) -> str:
+def _excuse(subject: str, chosen: str, dices: Dices, comparisons: Comparisons, saving: str) -> str:
+    comparison = comparisons[chosen]
     return (
-        f"{best} has the highest mean foreground Dice, {dices[best]:.4f}, but {comparison.n_cases} cases cannot show "
-        f"that it is better than {chosen} with {dices[chosen]:.4f} ({_figures(comparison)}), which is the cheaper: "
-        f"{_count(chosen)} instead of {_count(best)}"
+        f"{comparison.n_cases} cases cannot show that {subject} is better than {chosen} with {dices[chosen]:.4f} "
+        f"({_figures(comparison)}), which is the cheaper: {saving}"
     )
 
 
 def _figures(comparison: Comparison) -> str:
     low, high = comparison.interval
-    return f"{comparison.mean_difference:+.4f}, 95% interval {low:+.4f} to {high:+.4f}, p {comparison.p_value:.3f}"
+    return (
+        f"{comparison.mean_difference:+.4f}, 95% interval {low:+.4f} to {high:+.4f}, corrected p "
+        f"{comparison.p_corrected:.3f}"
+    )
 
 
-def _count(candidate: str) -> str:
-    n_members = len(members_of(candidate))
-    return "1 configuration" if n_members == 1 else f"{n_members} configurations"
+def _say_members(better: str, chosen: str) -> str:
+    n_members = _count(chosen)
+    return f"{n_members} configuration{'s' * (n_members != 1)} instead of {_count(better)}"
+
+
+def _say_flops(better: str, chosen: str, flops: Mapping[str, float]) -> str:
+    return f"{flops[chosen] / GIGA:.3g} instead of {flops[better] / GIGA:.3g} billion operations per image"

@@ -2,13 +2,12 @@
 
 A network is a function of a configuration, the channels and the labels. In evaluation mode it maps (batch, channel,
 *patch) to logits (batch, label, *patch); in training mode it may return a list of logits, finest first, for deep
-supervision. `NETWORKS` is open: a name and a function make a new network known to plans, commands and benchmarks; and
-a plan may name one of a person's own by its dotted path, `my_package.nets:MyNet`, which is called in the same way.
+supervision. `NETWORKS` is open: a name and a function make a new network known, and `methods` says whom each follows; a
+plan may also name one of a person's own by its dotted path, `my_package.nets:MyNet`, which is called in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -16,41 +15,17 @@ from torch import nn
 
 from autoseg.components import find_component, is_dotted
 from autoseg.errors import PlanError
-from autoseg.networks.unet import UNet
+from autoseg.networks.method import Builder
+from autoseg.networks.methods import METHODS, find_method
+from autoseg.planning.network_names import find_fault
 from autoseg.planning.plan import Configuration
 from autoseg.planning.rules.memory_layout import decide_memory_layout
-from autoseg.serialization import did_you_mean
-
-Builder = Callable[[Configuration, int, int], nn.Module]
 
 CONVOLUTIONS = {nn.Conv2d: 2, nn.ConvTranspose2d: 2, nn.Conv3d: 3, nn.ConvTranspose3d: 3}
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}  # by number of dimensions
 
 
-def build_unet(configuration: Configuration, n_channels: int, n_outputs: int) -> nn.Module:
-    """The plain U-Net of Isensee et al. 2021."""
-    return _build_unet(configuration, n_channels, n_outputs, residual=False)
-
-
-def build_residual_unet(configuration: Configuration, n_channels: int, n_outputs: int) -> nn.Module:
-    """The U-Net with a residual encoder of arXiv 2404.09556."""
-    return _build_unet(configuration, n_channels, n_outputs, residual=True)
-
-
-def _build_unet(configuration: Configuration, n_channels: int, n_outputs: int, *, residual: bool) -> nn.Module:
-    return UNet(
-        n_channels,
-        n_outputs,
-        topology=configuration.topology.value,
-        features=configuration.features.value,
-        blocks=configuration.blocks.value,
-        residual=residual,
-        deep_supervision=configuration.loss.value.deep_supervision,
-        dropout=configuration.dropout.value,
-    )
-
-
-NETWORKS: dict[str, Builder] = {"unet": build_unet, "residual_unet": build_residual_unet}
+NETWORKS: dict[str, Builder] = {name: method.builder for name, method in METHODS.items()}
 
 
 def build_network(configuration: Configuration, n_channels: int, n_outputs: int) -> nn.Module:
@@ -61,14 +36,29 @@ def build_network(configuration: Configuration, n_channels: int, n_outputs: int)
         n_outputs: labels including background, or regions.
 
     Raises:
-        PlanError: no network has that name; or the module of a person's own is missing here, or makes no network.
+        PlanError: no network has that name, or it has another number of dimensions; or the module of a person's own is
+            missing here, or makes no network.
+        UsageError: the library that an adapted network needs is not installed.
     """
     name = configuration.network.value
     if is_dotted(name):
         return _build_own(name, configuration, n_channels, n_outputs)
-    if name not in NETWORKS:
-        raise PlanError(f"network {name} is not known.{did_you_mean(name, NETWORKS)}")
-    return NETWORKS[name](configuration, n_channels, n_outputs)
+    return _find_builder(name, configuration.n_dimensions)(configuration, n_channels, n_outputs)
+
+
+def _find_builder(name: str, n_dimensions: int) -> Builder:
+    """Of an added network by its name alone; of autoseg's own also with a variant."""
+    method = find_method(name)
+    if name not in NETWORKS and (fault := find_fault(name)):
+        raise PlanError(f"network {name} {fault}")
+    if method is None:
+        return NETWORKS[name]
+    if n_dimensions not in method.n_dimensions:
+        known = " or ".join(f"{n}D" for n in method.n_dimensions)
+        raise PlanError(
+            f"network {name}: is built in {known}, not in {n_dimensions}D. Choose another network for this."
+        )
+    return NETWORKS.get(name, method.builder)
 
 
 def _build_own(path: str, configuration: Configuration, n_channels: int, n_outputs: int) -> nn.Module:

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from torch import nn
 
+from autoseg.evaluation.options import MetricOptions
 from autoseg.evaluation.report import Report
+from autoseg.evaluation.report_files import write_beside
 from autoseg.networks.device import choose_device
 from autoseg.networks.pretrained import read_pretrained
 from autoseg.pipeline.engines import settle_engine
 from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.project import Project
-from autoseg.pipeline.remarks import tell_memory, warn_of_other_precision
+from autoseg.pipeline.remarks import predict_memory_gb, tell_memory, warn_of_other_precision
 from autoseg.pipeline.scoring import StoredPredictor, predict_and_score
 from autoseg.pipeline.sittings import Sitting, plan_sitting
 from autoseg.pipeline.standing import (
@@ -27,7 +29,6 @@ from autoseg.pipeline.watching import watch
 from autoseg.planning.components_used import list_components
 from autoseg.prediction.configuration_predictor import ConfigurationPredictor, load_predictor
 from autoseg.prediction.options import PredictionOptions
-from autoseg.serialization import write_json
 from autoseg.training.distributing import is_first, wait_for_all
 from autoseg.training.job import TrainingJob
 from autoseg.training.loop import train
@@ -71,8 +72,9 @@ def _try_wishes(order: FoldOrder) -> None:
 
 def _train(project: Project, order: FoldOrder, sitting: Sitting) -> None:
     job = make_job(project, order, sitting)
+    predicted_gb = predict_memory_gb(project, order)
     project.reporter.say(
-        f"{sitting.sentence} About {order.settings.memory_gb.value:.2f} GB of memory, of "
+        f"{sitting.sentence} About {predicted_gb:.2f} GB of memory, of "
         f"{order.plan.budget.memory_gb.value:.1f} GB that it may use."
     )
     warn_of_other_precision(project, order)
@@ -86,7 +88,7 @@ def _train(project: Project, order: FoldOrder, sitting: Sitting) -> None:
         f"{order.run.checkpoint}"
     )
     if is_first():
-        tell_memory(project, order)
+        tell_memory(project, order, predicted_gb)
 
 
 def make_job(project: Project, order: FoldOrder, sitting: Sitting) -> TrainingJob:
@@ -127,14 +129,16 @@ def _make_scorer(project: Project, order: FoldOrder) -> Callable[[nn.Module], fl
         predictor = ConfigurationPredictor(
             order.plan, order.configuration, (network.eval(),), device, PredictionOptions()
         )
-        return _predict_validation(project, order, predictor).mean_dice
+        return _predict_validation(project, order, predictor, MetricOptions(groups=("overlap",))).mean_dice
 
     return score
 
 
-def _predict_validation(project: Project, order: FoldOrder, predictor: ConfigurationPredictor) -> Report:
+def _predict_validation(
+    project: Project, order: FoldOrder, predictor: ConfigurationPredictor, options: MetricOptions | None = None
+) -> Report:
     ensemble = [StoredPredictor(predictor, order.store, order.previous)]
-    return predict_and_score(project, ensemble, order.split.validation, order.run.validation)
+    return predict_and_score(project, ensemble, order.split.validation, order.run.validation, options)
 
 
 def validate_fold(project: Project, order: FoldOrder) -> Report:
@@ -145,6 +149,6 @@ def validate_fold(project: Project, order: FoldOrder) -> Report:
     report = _predict_validation(
         project, order, load_predictor([order.run.checkpoint], device=choose_device(order.device))
     )
-    write_json(order.run.report, report)
+    write_beside(order.run.report, report)
     project.reporter.say(f"Validation Dice of fold {order.fold}: {report.mean_dice:.4f}. {order.run.report}")
     return report

@@ -10,8 +10,11 @@ import numpy as np
 
 from autoseg.data.image_io import read_header, read_segmentation, write_segmentation
 from autoseg.data.labels import Labels, decode_labels, encode_labels
-from autoseg.evaluation.evaluating import evaluate_case, make_report
+from autoseg.evaluation.case_metrics import evaluate_case
+from autoseg.evaluation.evaluating import make_report
+from autoseg.evaluation.options import MetricOptions
 from autoseg.evaluation.report import CaseScores, Report
+from autoseg.machine import count_cores
 from autoseg.pipeline.project import Project
 from autoseg.prediction.confidence import measure_confidence
 from autoseg.prediction.configuration_predictor import ConfigurationPredictor
@@ -42,14 +45,18 @@ class StoredPredictor:
 
 
 def predict_and_score(
-    project: Project, ensemble: Sequence[StoredPredictor], case_ids: Sequence[str], folder: Path
+    project: Project,
+    ensemble: Sequence[StoredPredictor],
+    case_ids: Sequence[str],
+    folder: Path,
+    options: MetricOptions | None = None,
 ) -> Report:
     """Predict preprocessed cases with an ensemble, write the segmentations, and score them.
 
     What each prediction says of its own certainty is kept beside its scores: `evaluation.calibrating` compares them.
-    Members of one network each say nothing about agreement.
+    Members of one network each say nothing about agreement. `options` says which metrics; all of them by default.
     """
-    labels = project.dataset.labels
+    labels, chosen = project.dataset.labels, options or MetricOptions()
     scores = []
     with project.reporter.follow("Predicting validation cases", len(case_ids)) as advance:
         for done, case_id in enumerate(case_ids, start=1):
@@ -58,12 +65,13 @@ def predict_and_score(
             geometry = read_header(project.dataset.find_case(case_id).images[0]).geometry
             write_segmentation(path, decode_labels(restored.segmentation, labels), geometry)
             confidence = measure_confidence(restored, (), labels, geometry.voxel_volume_ml)
-            scores.append(score_written(project, case_id, path).model_copy(update={"confidence": confidence}))
+            its = score_written(project, case_id, path, chosen)
+            scores.append(its.model_copy(update={"confidence": confidence}))
             advance(done, "")
-    return make_report(scores, labels)
+    return make_report(scores, labels, options=chosen)
 
 
-def score_written(project: Project, case_id: str, path: Path) -> CaseScores:
+def score_written(project: Project, case_id: str, path: Path, options: MetricOptions | None = None) -> CaseScores:
     """Score a written segmentation against the case's reference."""
     case = project.dataset.find_case(case_id)
     assert case.segmentation is not None, "a case of a split has a reference"
@@ -73,9 +81,11 @@ def score_written(project: Project, case_id: str, path: Path) -> CaseScores:
         reference,
         read_labels(path, labels),
         labels=labels,
-        voxel_volume_ml=geometry.voxel_volume_ml,
+        geometry=geometry,
         case_id=case_id,
         annotated=case.annotated,
+        options=options,
+        n_threads=count_cores(),
     )
 
 

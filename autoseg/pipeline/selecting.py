@@ -15,6 +15,7 @@ from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.report import Report
 from autoseg.evaluation.selecting import members_of, name_candidate, select_best
 from autoseg.networks.device import choose_device
+from autoseg.pipeline.candidate_costs import count_flops
 from autoseg.pipeline.cascading import find_previous, list_previous
 from autoseg.pipeline.planning import ensure_plan
 from autoseg.pipeline.preparing import ensure_preprocessed, ensure_splits
@@ -56,7 +57,8 @@ def ensure_selection(project: Project, *, device: str = "auto") -> Selection:
     if known is not None and known.basis == basis and _is_calibrated(known, reports):
         return known
     folds, candidates = _gather_candidates(project, plan, reports, device)
-    selection = _keep_edits(project, _select(project, candidates, folds, basis), known)
+    best = select_best(candidates, flops=count_flops(plan, candidates), fold_of=_find_folds(reports))
+    selection = _keep_edits(project, _select(project, best, candidates, folds, basis), known)
     if selection.confidence == NOT_CALIBRATED:
         confidence = _calibrate(selection.configurations.value, candidates, reports)
         selection = selection.model_copy(update={"confidence": confidence})
@@ -94,10 +96,13 @@ def _calibrate(
             f"no Dice is predicted: {' + '.join(configurations)} was set by hand and is none of the candidates that "
             f"the cross-validation scored ({', '.join(candidates)})",
         )
-    fold_of = {case.case_id: fold for (_, fold), its in reports.items() for case in its.cases}
-    return calibrate(
-        report.cases, fold_of, configurations, to_plain(PredictionOptions())
-    )  # as every case was validated
+    options = to_plain(PredictionOptions())  # as every case was validated
+    return calibrate(report.cases, _find_folds(reports), configurations, options)
+
+
+def _find_folds(reports: FoldReports) -> dict[str, int]:
+    """The fold that held each case out."""
+    return {case.case_id: fold for (_, fold), report in reports.items() for case in report.cases}
 
 
 def _gather_candidates(
@@ -112,8 +117,9 @@ def _gather_candidates(
     return folds, candidates
 
 
-def _select(project: Project, candidates: Candidates, folds: tuple[int, ...], basis: str) -> Selection:
-    best = select_best(candidates)
+def _select(
+    project: Project, best: Decision[tuple[str, ...]], candidates: Candidates, folds: tuple[int, ...], basis: str
+) -> Selection:
     case_ids = [case.case_id for case in candidates[name_candidate(best.value)].cases]
     postprocessing = decide_postprocessing(
         lambda: _read_pairs(project, best.value, folds, case_ids),
@@ -134,7 +140,9 @@ def _common_folds(names: Sequence[str], reports: FoldReports) -> tuple[int, ...]
 
 
 def _pool(reports: Sequence[Report], dataset: Dataset) -> Report:
-    return make_report([case for report in reports for case in report.cases], dataset.labels)
+    return make_report(
+        [case for report in reports for case in report.cases], dataset.labels, options=reports[0].options
+    )
 
 
 def _score_ensemble(project: Project, plan: Plan, names: Sequence[str], folds: Sequence[int], device: str) -> Report:

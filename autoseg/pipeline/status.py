@@ -110,8 +110,10 @@ def _read_variant(workspace: Workspace) -> Iterator[FoldStatus]:
         for fold, run in runs.items():
             yield _read_fold(run, plan, name, fold)
     for method in sorted(path for path in workspace.benchmark.glob("*") if path.is_dir()):
-        for path in _find_folders(method):
-            yield _read_fold(Run(path), plan, f"benchmark/{method.name.rsplit('-', 1)[0]}", _fold_of(path), ours=False)
+        name = f"benchmark/{method.name.rsplit('-', 1)[0]}"
+        for home in (method, *sorted(method.glob("seed_*"))):
+            for path in _find_folders(home):
+                yield _read_fold(Run(path), plan, name, _fold_of(path), ours=False)
 
 
 def _find_folders(folder: Path) -> list[Path]:

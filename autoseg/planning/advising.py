@@ -12,9 +12,12 @@ from typing import Any, NamedTuple
 from autoseg.decision import SET_BY_HAND, Decision
 from autoseg.errors import PlanError, UsageError
 from autoseg.fingerprinting.fingerprint import Fingerprint
+from autoseg.planning.blueprint import NETWORKS_OF_SLICES
 from autoseg.planning.devices import DeviceFacts
 from autoseg.planning.explaining import format_difference, is_forecast
 from autoseg.planning.forecasting import forecast_again
+from autoseg.planning.layers import SKETCHED
+from autoseg.planning.network_names import split_network
 from autoseg.planning.pinning import Pins, pins_of
 from autoseg.planning.plan import FORECASTS, MEANS, Configuration, Plan
 from autoseg.planning.planner import make_plan
@@ -45,7 +48,7 @@ def find_advice(
         fingerprint: of its dataset, to ask the rules again; without it only forecasts are looked at.
         device: of the machine; by default what the plan says of it.
     """
-    advice = [*_look_at_forecasts(plan)]
+    advice = [*_look_at_networks(plan), *_look_at_forecasts(plan)]
     if fingerprint is not None:
         advice += [*_look_at_folds(plan, fingerprint), *_ask_rules_again(plan, fingerprint, device)]
     return tuple(advice)
@@ -58,6 +61,20 @@ def _look_at_folds(plan: Plan, fingerprint: Fingerprint) -> Iterator[Advice]:
         yield Advice(
             "n_folds", f"is {n_folds}, but there are {n_cases} cases, and training refuses more folds than cases."
         )
+
+
+def _look_at_networks(plan: Plan) -> Iterator[Advice]:
+    """Networks that forecasts do not know, and those that cannot be built in this many dimensions."""
+    for name, configuration in plan.configurations.items():
+        network = split_network(configuration.network.value)[0]
+        if network in NETWORKS_OF_SLICES and configuration.n_dimensions != 2:
+            yield Advice(f"{name}.network", f"{network} is built in 2D alone, and training refuses {name} with it.")
+        elif network not in SKETCHED:
+            yield Advice(
+                f"{name}.network",
+                "memory and time are forecast as those of a plain U-Net of these features; `autoseg train` measures "
+                f"{configuration.network.value} itself before it starts.",
+            )
 
 
 def _look_at_forecasts(plan: Plan) -> Iterator[Advice]:

@@ -13,7 +13,28 @@ from autoseg.decision import Decision, fixed, ruled
 from autoseg.planning.choices import EarlyStopping, Loss, PatchStep
 
 CONFIGURATIONS = ("2d", "3d_fullres", "3d_lowres", "3d_cascade")
-NETWORKS = ("unet", "residual_unet")  # networks.build.NETWORKS
+NETWORKS = (  # networks.build.NETWORKS
+    "unet",
+    "residual_unet",
+    "unet_2015",
+    "fcn8s",
+    "vnet",
+    "unet_plus_plus",
+    "attention_unet",
+    "mednext",
+    "segresnet",
+    "swin_unetr",
+    "unetr",
+    "dynunet",
+    "fpn",
+    "deeplabv3_plus",
+)
+NETWORK_VARIANTS: dict[str, tuple[str, ...]] = {  # what may stand after an @; where nothing is listed, any encoder
+    "mednext": ("s", "b", "m", "l"),
+    "fpn": (),
+    "deeplabv3_plus": (),
+}
+NETWORKS_OF_SLICES = ("fpn", "deeplabv3_plus")  # 2D alone; Method.n_dimensions says the same
 NORMALIZATION_SCHEMES = (  # preprocessing.normalizing.SCHEMES
     "ct",
     "zscore",

@@ -9,10 +9,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autoseg.components import is_dotted
 from autoseg.decision import Decision, ruled
 from autoseg.planning.choices import Length, Optimizer, PatchStep
-from autoseg.planning.layers import NetworkSketch
+from autoseg.planning.layers import SKETCHED, NetworkSketch
 from autoseg.planning.memory import count_parameters, estimate_prediction_memory, estimate_training_memory
 from autoseg.planning.plan import Budget, Configuration, Cost, Plan
 from autoseg.planning.rules.precision import Precision
@@ -21,7 +20,9 @@ from autoseg.planning.throughput import predict_iteration_s
 
 BYTES_PER_VALUE = 4  # float32 images
 FEW_LABELS = 128  # up to here a stored segmentation takes one byte per voxel, beyond two
-OWN_NETWORK = "not known for a network of one's own, and reckoned for a plain U-Net of this plan's stages"
+OWN_NETWORK = (
+    "reckoned for a plain U-Net of this plan's stages; training forecasts this network itself before it begins"
+)
 SECONDS_PER_HOUR = 3600
 
 
@@ -140,7 +141,7 @@ def forecast(work: Work, images: Images, budget: Budget, *, n_folds: int) -> dic
 
 def _qualify(forecast: Decision[Any], work: Work) -> Decision[Any]:
     """What was reckoned for another network says so."""
-    if forecast.value is None or not is_dotted(work.sketch.network):
+    if forecast.value is None or work.sketch.network in SKETCHED:
         return forecast
     return forecast.model_copy(update={"reason": f"{forecast.reason}; {OWN_NETWORK}"})
 

@@ -18,13 +18,15 @@ from autoseg.planning.choices import Blocks, Topology
 
 Shape = tuple[int, ...]
 
+SKETCHED = ("unet", "residual_unet")  # every other network is taken for a plain U-Net
+
 
 @dataclass(frozen=True)
 class NetworkSketch:
     """Everything that a network's cost depends on, but for patch and batch.
 
     Attributes:
-        network: `unet`, `residual_unet`, or the dotted path of a person's own, which is taken for a plain one.
+        network: of `SKETCHED`, or any other, which is taken for a plain one.
         topology, features, blocks: one entry per stage, finest first.
         n_channels, n_labels: channels of input and output.
         deep_supervision: whether coarser decoder stages have heads.

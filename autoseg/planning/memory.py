@@ -74,11 +74,11 @@ def estimate_training_memory(
     average = weights if optimizer.ema_decay is not None else 0
     kept = count_kept_bytes(sketch, patch, batch_size, arithmetic)
     loss = count_loss_bytes(sketch, patch, batch_size, arithmetic)
-    batches = _count_batch_bytes(sketch.n_channels, math.prod(patch), batch_size, arithmetic)
+    batches = count_batch_bytes(sketch.n_channels, math.prod(patch), batch_size, arithmetic)
     logits = batch_size * arithmetic.map_bytes * sum_layers(sketch, patch).n_logits
     at_loss = weights + kept + loss  # the last iteration's gradients are still there
     at_backward = kept + logits + batch_size * peak_of_backward(sketch, patch, arithmetic)
-    at_update = weights + logits + _count_update_bytes(weights, moments, average, len(patch), arithmetic)
+    at_update = weights + logits + count_update_bytes(weights, moments, average, len(patch), arithmetic)
     busiest = max(at_loss, at_backward, at_update)
     if device == "cpu":
         holes = TRAINING_HOLES * weights + _count_holes(sketch, patch, batch_size, loss)
@@ -224,7 +224,7 @@ def _count_holes(sketch: NetworkSketch, patch_size: tuple[int, ...], batch_size:
     return total
 
 
-def _count_batch_bytes(n_channels: int, voxels: int, batch_size: int, arithmetic: Arithmetic) -> int:
+def count_batch_bytes(n_channels: int, voxels: int, batch_size: int, arithmetic: Arithmetic) -> int:
     """Patches of image and labels; the image that the first convolution keeps is counted there, unless it is a copy."""
     image = FLOAT32_BYTES * n_channels * voxels
     if arithmetic.device == "cuda":
@@ -232,7 +232,7 @@ def _count_batch_bytes(n_channels: int, voxels: int, batch_size: int, arithmetic
     return batch_size * (BATCHES_IN_MEMORY - 1) * (image + LABEL_BYTES * voxels) + batch_size * LABEL_BYTES * voxels
 
 
-def _count_update_bytes(
+def count_update_bytes(
     weights: float, moments: float, average: float, n_dimensions: int, arithmetic: Arithmetic
 ) -> float:
     """After the backward pass a GPU updates all weights at once; a CPU saves channels-last weights through a copy."""

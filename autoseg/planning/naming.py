@@ -166,6 +166,18 @@ CASE_SAMPLINGS = _table(
 NETWORKS = _table(
     Named(name="unet", meaning="plain U-Net (Isensee et al., Nature Methods 2021)"),
     Named(name="residual_unet", meaning="U-Net with a residual encoder (arXiv 2404.09556)"),
+    Named(name="unet_2015", meaning="the first U-Net: max pooling, ReLU (Ronneberger et al., arXiv 1505.04597)"),
+    Named(name="fcn8s", meaning="summed scores of three depths of a VGG-16 (Long et al., arXiv 1411.4038)"),
+    Named(name="vnet", meaning="residual stages with kernels of 5 (Milletari et al., arXiv 1606.04797)"),
+    Named(name="unet_plus_plus", meaning="U-Net with nested, dense skips (Zhou et al., arXiv 1807.10165)"),
+    Named(name="attention_unet", meaning="U-Net with gates on its skips (Oktay et al., arXiv 1804.03999)"),
+    Named(name="mednext", meaning="U-Net of ConvNeXt blocks; mednext@b, @m, @l are larger (arXiv 2303.09975)"),
+    Named(name="segresnet", meaning="MONAI's SegResNet (Myronenko, arXiv 1810.11654); needs the extra monai"),
+    Named(name="swin_unetr", meaning="MONAI's SwinUNETR (Hatamizadeh et al., arXiv 2201.01266); needs the extra monai"),
+    Named(name="unetr", meaning="MONAI's UNETR (Hatamizadeh et al., arXiv 2103.10504); needs the extra monai"),
+    Named(name="dynunet", meaning="MONAI's DynUNet (after Isensee et al., arXiv 1809.10486); needs the extra monai"),
+    Named(name="fpn", meaning="feature pyramid, 2D; fpn@resnet50 names an encoder (arXiv 1612.03144); extra smp"),
+    Named(name="deeplabv3_plus", meaning="DeepLabV3+, 2D; an encoder after @ as for fpn (arXiv 1802.02611); extra smp"),
 )
 
 NORMALIZATION_SCHEMES = _table(

@@ -11,9 +11,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from autoseg.components import is_dotted
 from autoseg.planning import blueprint
 from autoseg.planning.choices import Optimizer, PatchStep
 from autoseg.planning.naming import LOSS_TERMS, OPTIMIZERS, Named
+from autoseg.planning.network_names import find_fault
 from autoseg.planning.plan import Configuration
 from autoseg.planning.problems import (
     Problem,
@@ -46,7 +48,7 @@ def check_recipe(configuration: Configuration) -> Iterator[Problem]:
 
 def _check_names(configuration: Configuration) -> Iterator[Problem]:
     optimizer = configuration.optimizer.value
-    yield from check_component("network", configuration.network.value, blueprint.NETWORKS)
+    yield from _check_network(configuration.network.value)
     yield from check_component("optimizer.name", optimizer.name, blueprint.OPTIMIZERS)
     yield from check_component("optimizer.schedule", optimizer.schedule, blueprint.SCHEDULES)
     for term in configuration.loss.value.terms:
@@ -54,6 +56,13 @@ def _check_names(configuration: Configuration) -> Iterator[Problem]:
     yield from check_name("case_sampling", configuration.case_sampling.value, blueprint.CASE_SAMPLINGS)
     for index, path in enumerate(configuration.augmentation.value.custom):
         yield from check_dotted(f"augmentation.custom[{index}]", path)
+
+
+def _check_network(name: str) -> Iterator[Problem]:
+    if is_dotted(name):
+        yield from check_dotted("network", name)
+    elif fault := find_fault(name):
+        yield Problem("network", f"is {name}, which {fault} One of your own is written package.module:Name.")
 
 
 def _check_loss(configuration: Configuration) -> Iterator[Problem]:

@@ -117,4 +117,4 @@ def _replace_known(found: re.Match[str], sentence: str) -> str:
 
 def strip_report(report: Report) -> Report:
     """The scores of each label over all cases, without the cases."""
-    return report.model_copy(update={"cases": (), "missing": (), "without_reference": ()})
+    return report.model_copy(update={"cases": (), "missing": (), "without_reference": (), "worst": {}})

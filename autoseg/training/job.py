@@ -38,6 +38,8 @@ class TrainingJob:
         annotated: of cases that are annotated in part, which of the network's outputs are.
         pretrained: weights to begin with; None begins with random ones.
         components: dotted paths of a user's own that the plan names, by key.
+        times_iterations_alone: whether a training of a given time counts its iterations and nothing around them: not
+            its start, nor the first iteration of a sitting, which compiles, nor looks at validation patches.
     """
 
     plan: Plan
@@ -60,6 +62,7 @@ class TrainingJob:
     annotated: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
     pretrained: Pretrained | None = None
     components: Mapping[str, str] = field(default_factory=dict)
+    times_iterations_alone: bool = False
 
     @cached_property
     def settings(self) -> Configuration:

@@ -54,7 +54,7 @@ def train(job: TrainingJob, watching: Watching = UNWATCHED) -> Checkpoint:
         ResourceError: the device's memory or a worker gave up, or torch could not compile the network.
         KeyboardInterrupt: somebody interrupted; the state is saved as it was after the last iteration.
     """
-    clock = _Clock()
+    clock = _Clock(times_iterations_alone=job.times_iterations_alone)
     with owning(job), explaining_out_of_memory(_describe_holding(job.settings)), seeded(job.seed, job.device):
         forget_peak_memory(job.device)
         state = start_or_resume(job, on_note=watching.on_note)
@@ -62,6 +62,7 @@ def train(job: TrainingJob, watching: Watching = UNWATCHED) -> Checkpoint:
         with start_stream(job, state) as batches, waiting_for_the_iteration() as interruption:
             forward = prepare_forward(job, state, on_note=watching.on_note)
             run = _Run(job, state, watching, clock, batches, interruption, forward)
+            clock.leave_out_so_far(state.spent_s)
             while (run.share < 1 or state.tally.n_iterations) and not has_plateaued(job.settings, state):
                 _run_epoch(run)
                 if run.agree_on_interruption():
@@ -71,10 +72,19 @@ def train(job: TrainingJob, watching: Watching = UNWATCHED) -> Checkpoint:
 
 
 class _Clock:
-    """Wall-clock seconds of training: of this sitting from its very beginning, and of the earlier ones."""
+    """Wall-clock seconds of training: of this sitting from its very beginning, and of the earlier ones.
 
-    def __init__(self) -> None:
+    Where iterations alone are timed, it stands still while anything else is done.
+    """
+
+    def __init__(self, *, times_iterations_alone: bool) -> None:
         self._zero = time.monotonic()
+        self._times_iterations_alone = times_iterations_alone
+
+    def leave_out_so_far(self, spent_s: float) -> None:
+        """Go on from so many seconds, as if nothing had been done since, where iterations alone are timed."""
+        if self._times_iterations_alone:
+            self._zero = time.monotonic() - spent_s
 
     def add(self, spent_s: float) -> None:
         self._zero -= spent_s
@@ -95,6 +105,7 @@ class _Run:
     interruption: Interruption
     forward: Forward
     saved_s: float = 0.0
+    is_warm: bool = False
     checks: Sequence[Batch] = field(default_factory=list)
     recipe: Recipe = field(init=False)
 
@@ -133,6 +144,9 @@ def _run_epoch(run: _Run) -> None:
     state, job = run.state, run.job
     while not run.is_epoch_over:
         _run_iteration(run)
+        if not run.is_warm:  # it waited for the first batch, and compiled
+            run.is_warm = True
+            run.clock.leave_out_so_far(state.spent_s)
         if run.agree_on_interruption():
             run.save()
             raise KeyboardInterrupt
@@ -141,6 +155,7 @@ def _run_epoch(run: _Run) -> None:
     dice = measure_patch_dice(state.average, run.checks, job.plan.labels, job.device) if run.checks else {}
     state.epoch += 1
     whole = _check_whole_cases(run)
+    run.clock.leave_out_so_far(state.spent_s)
     state.spent_s, _ = agree(run.clock.read(), 0.0)
     epoch = _sum_up(run, dice, whole)
     state.epochs.append(epoch)
@@ -150,16 +165,17 @@ def _run_epoch(run: _Run) -> None:
     run.save()
     give_back_memory()
     run.watching.on_epoch(epoch)
+    run.clock.leave_out_so_far(state.spent_s)
 
 
 def _run_iteration(run: _Run) -> None:
-    state, job, began, waited = run.state, run.job, run.clock.read(), run.batches.waited_s
+    state, job, began, waited = run.state, run.job, time.monotonic(), run.batches.waited_s
     batch = next(run.batches)
     rate = learning_rate_at(run.share, run.recipe.optimizer)
     inputs = place_batch(batch, job.plan.labels, job.device, job.settings.augmentation.value)
     outcome = _explaining_compilation(run, lambda: take_step(state, run.forward, inputs, run.recipe, rate=rate))
     tally = state.tally
-    tally.trained_s += run.clock.read() - began
+    tally.trained_s += time.monotonic() - began
     tally.waited_s += run.batches.waited_s - waited
     _count(tally, outcome)
     if outcome.problem is not None and tally.n_skipped > 1:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from autoseg.drawing import Overlay, draw_overlays
-from autoseg.drawing.overlays import _choose_view, _cut_slice
+from autoseg.drawing.overlays import _choose_view, cut_slice
 
 NAMES = ("background", "liver", "tumour")
 
@@ -34,11 +34,11 @@ def test_overlays_are_a_png_with_a_row_per_case(n_cases: int, tmp_path: Path) ->
 
 
 def test_slice_with_most_foreground_is_cut_across_the_widest_spacing() -> None:
-    cut = _cut_slice(overlay())
+    cut = cut_slice(overlay())
     assert cut.name == ", slice 4 along z"
     assert np.array_equal(cut.predicted, overlay().predicted[3])
     assert cut.aspect == 2
-    sideways = _cut_slice(replace(overlay(), spacing_mm=(1.0, 0.5, 4.0)))
+    sideways = cut_slice(replace(overlay(), spacing_mm=(1.0, 0.5, 4.0)))
     assert sideways.name.endswith("along x")
     assert sideways.predicted.shape == (5, 20)
     assert sideways.aspect == 2
@@ -47,7 +47,7 @@ def test_slice_with_most_foreground_is_cut_across_the_widest_spacing() -> None:
 def test_a_volume_of_one_slice_shows_that_slice_however_thin_it_is() -> None:
     whole = overlay()
     one = {name: getattr(whole, name)[3:4] for name in ("image", "reference", "predicted")}
-    cut = _cut_slice(replace(whole, **one, spacing_mm=(0.2, 1.0, 0.5)))
+    cut = cut_slice(replace(whole, **one, spacing_mm=(0.2, 1.0, 0.5)))
     assert (cut.name, cut.aspect) == ("", 2)
     assert np.array_equal(cut.predicted, whole.predicted[3])
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from autoseg.drawing import draw_progress, progress
-from autoseg.drawing.progress import _move_apart
+from autoseg.drawing.figures import move_apart
 
 
 def epoch(number: int, dice: dict[str, float | None], epoch_s: float = 20.0) -> dict[str, Any]:
@@ -81,5 +81,5 @@ def test_one_epoch_is_enough_and_pyplot_with_its_global_state_is_not_used(tmp_pa
 
 
 def test_names_that_would_meet_are_moved_apart() -> None:
-    placed = _move_apart([0.90, 0.91, 0.20], least=0.06, highest=0.98)
+    placed = move_apart([0.90, 0.91, 0.20], least=0.06, highest=0.98)
     assert placed == pytest.approx([0.85, 0.91, 0.20])

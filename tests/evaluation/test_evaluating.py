@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 
 from autoseg.data.geometry import Geometry
-from autoseg.data.image_io import write_segmentation
+from autoseg.data.image_io import write_segmentation, write_volume
 from autoseg.data.labels import IGNORED, Labels, Region
-from autoseg.errors import DatasetError
-from autoseg.evaluation.evaluating import evaluate_case, evaluate_folders, make_report, summarise
+from autoseg.data.probability_reading import PROBABILITY
+from autoseg.errors import DatasetError, UsageError
+from autoseg.evaluation import case_files
+from autoseg.evaluation.bootstrapping import bootstrap_interval
+from autoseg.evaluation.case_metrics import evaluate_case
+from autoseg.evaluation.evaluating import evaluate_folders, make_report, summarise
+from autoseg.evaluation.options import MetricOptions
 from autoseg.evaluation.report import CaseScores, Report
 from autoseg.serialization import dump_json
 
@@ -29,7 +34,7 @@ def boxes(shift: int = 0, *, tumour: bool = True) -> np.ndarray:
 
 
 def score(reference: np.ndarray, predicted: np.ndarray | None, case_id: str = "x") -> CaseScores:
-    return evaluate_case(reference, predicted, labels=LABELS, voxel_volume_ml=GEOMETRY.voxel_volume_ml, case_id=case_id)
+    return evaluate_case(reference, predicted, labels=LABELS, geometry=GEOMETRY, case_id=case_id)
 
 
 def write(folder: Path, **segmentations: np.ndarray) -> Path:
@@ -75,7 +80,7 @@ def test_regions_are_scored_in_place_of_labels() -> None:
     both = Region(name="liver with tumour", labels=(1, 2), paints=1)
     labels = LABELS.model_copy(update={"regions": (both, Region(name="tumour", labels=(2,), paints=2))})
     predicted = np.where(boxes() == 2, 1, boxes())
-    case = evaluate_case(boxes(), predicted, labels=labels, voxel_volume_ml=0.004, case_id="x")
+    case = evaluate_case(boxes(), predicted, labels=labels, geometry=GEOMETRY, case_id="x")
     assert {name: scores.dice for name, scores in case.labels.items()} == {"liver with tumour": 1, "tumour": 0}
     assert case.labels["liver with tumour"].reference_ml == pytest.approx((24 + 4) * 0.004)
     assert list(make_report([case], labels).summary) == ["liver with tumour", "tumour"]
@@ -83,7 +88,7 @@ def test_regions_are_scored_in_place_of_labels() -> None:
 
 @pytest.mark.parametrize("predicted", [boxes(shift=1), None])
 def test_labels_that_a_case_does_not_annotate_are_not_scored(predicted: np.ndarray | None) -> None:
-    reference, options = boxes(tumour=False), {"labels": LABELS, "voxel_volume_ml": 0.004, "case_id": "x"}
+    reference, options = boxes(tumour=False), {"labels": LABELS, "geometry": GEOMETRY, "case_id": "x"}
     case = evaluate_case(reference, predicted, annotated=("liver",), **options)
     assert all(math.isnan(value) for value in case.labels["tumour"].model_dump().values())
     assert case.labels["liver"] == evaluate_case(reference, predicted, **options).labels["liver"]
@@ -213,3 +218,80 @@ def test_progress_is_told(tmp_path: Path) -> None:
     reference, told = write(tmp_path, a=boxes(), b=boxes()), []
     evaluate_folders(reference, reference, LABELS, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 2), (2, 2)]
+
+
+def test_several_processes_score_as_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = {name: boxes(shift=shift) for shift, name in enumerate("abc")}
+    reference, predicted = write(tmp_path / "r", **dict.fromkeys(cases, boxes())), write(tmp_path / "p", **cases)
+    alone = evaluate_folders(reference, predicted, LABELS, n_jobs=1)
+    monkeypatch.setattr(case_files, "VOXELS_PER_WORKER", 1)
+    assert evaluate_folders(reference, predicted, LABELS, n_jobs=2) == alone
+
+
+def test_worst_cases_are_named_with_their_direction() -> None:
+    cases = [score(boxes(), boxes(shift=shift), name) for name, shift in (("a", 1), ("b", 3), ("c", 0), ("d", 3))]
+    worst = make_report(cases, LABELS).worst["liver"]
+    assert (worst["dice"].case_id, worst["dice"].direction) == ("b", "lowest")
+    assert (worst["hd95"].case_id, worst["hd95"].direction) == ("b", "highest")
+    assert worst["dice"].value == cases[1].labels["liver"].dice
+    assert "reference_ml" not in worst
+
+
+def test_a_missing_prediction_is_the_worst_case_and_counts_in_every_mean() -> None:
+    report = make_report([score(boxes(), boxes(), "a"), score(boxes(), None, "b")], LABELS)
+    diagonal = math.hypot(3 * 4.0, 5 * 2.0, 8 * 0.5)
+    summary = report.summary["liver"]
+    assert [summary[metric].mean for metric in ("dice", "nsd_2mm", "boundary_iou", "lesion_f1")] == [0.5] * 4
+    assert summary["hd95"].mean == pytest.approx(diagonal / 2)
+    assert {report.worst["liver"][metric].case_id for metric in ("dice", "hd95", "nsd_1mm")} == {"b"}
+
+
+def test_the_volume_error_is_worst_on_either_side_of_zero() -> None:
+    more = boxes()
+    more[:, 1:4, :4] = 1
+    cases = [score(boxes(), more, "a"), score(boxes(), boxes() * 0, "b")]
+    worst = make_report(cases, LABELS).worst["liver"]["volume_error_ml"]
+    assert (worst.case_id, worst.direction) == ("b", "farthest from 0")
+    assert worst.value < 0
+
+
+def test_a_summary_has_the_interval_of_its_mean() -> None:
+    values = np.random.default_rng(1).random(12).tolist()
+    summary = summarise([*values, math.nan])
+    assert (summary.low, summary.high) == pytest.approx(bootstrap_interval(values))
+    assert math.isnan(summarise([0.5]).low)
+
+
+def test_a_report_says_with_which_options(tmp_path: Path) -> None:
+    reference, options = write(tmp_path, a=boxes()), MetricOptions(tolerances=(3.0,), groups=("overlap", "surface"))
+    report = evaluate_folders(reference, reference, LABELS, options=options)
+    assert report.options == options
+    assert "3 mm" in report.definition
+    assert "Lesions" not in report.definition
+
+
+@pytest.mark.parametrize(
+    "options",
+    [MetricOptions(tubular=("livr",)), MetricOptions(label_tolerances={"livr": (1.0,)})],
+    ids=["tubular", "mm"],
+)
+def test_a_mistyped_label_is_named_with_its_neighbour(tmp_path: Path, options: MetricOptions) -> None:
+    with pytest.raises(UsageError, match=r"livr is no label.*Did you mean liver\?"):
+        evaluate_folders(write(tmp_path, a=boxes()), tmp_path, LABELS, options=options)
+
+
+def test_probabilities_lie_beside_predictions_and_are_none(tmp_path: Path) -> None:
+    """Of `a` they are there and certain; `b` is missing altogether, which is the worst that calibration can be."""
+    reference, predicted = write(tmp_path / "r", a=boxes(), b=boxes()), write(tmp_path / "p", a=boxes())
+    for label, name in enumerate(LABELS.names):
+        write_volume(predicted / f"a_{name}.{PROBABILITY}", (boxes() == label).astype(np.float32), GEOMETRY)
+    report = evaluate_folders(reference, predicted, LABELS, probabilities=predicted)
+    assert report.without_reference == ()
+    assert [case.labels["liver"].ece for case in report.cases] == [0, 1]
+    assert "ECE is" in report.definition
+
+
+def test_a_prediction_without_its_probabilities_is_an_error(tmp_path: Path) -> None:
+    folder = write(tmp_path, a=boxes())
+    with pytest.raises(DatasetError, match=r"a_liver\.probability\.nii\.gz: there is no such file"):
+        evaluate_folders(folder, folder, LABELS, probabilities=folder)

@@ -12,8 +12,7 @@ from autoseg.evaluation.report import (
     LabelScores,
     Report,
     Summary,
-    case_rows,
-    label_rows,
+    WorstCase,
     mean_of,
 )
 from autoseg.serialization import digest, dump_json, parse_json, parse_record, read_json, write_json
@@ -40,13 +39,6 @@ def test_mean_dice_of_a_case_leaves_undefined_labels_out() -> None:
     assert math.isnan(mean_of([math.nan]))
 
 
-def test_tables_have_a_cell_for_each_column() -> None:
-    for columns, rows in (label_rows(small_report()), case_rows(small_report())):
-        assert len(rows) == 2
-        assert all(len(row) == len(columns) for row in rows)
-    assert case_rows(small_report())[1][0][:3] == ["x", "a", 0.5]
-
-
 def test_a_report_without_confidence_is_written_as_it_always_was() -> None:
     """Its digest is what a selection rests on: a report of an earlier version must keep it."""
     assert "confidence" not in dump_json(small_report())
@@ -59,3 +51,32 @@ def test_confidence_survives_its_file() -> None:
     report = report.model_copy(update={"cases": (case,)})
     assert parse_record(Report, parse_json(dump_json(report), where="x"), where="x") == report
     assert digest(report) != digest(small_report())
+
+
+OLD = """{"autoseg_report": 1, "definition": "as it was", "mean_dice": 0.5, "n_cases": 1, "missing": [],
+"without_reference": [], "summary": {"a": {"dice": {"mean": 0.5, "median": 0.5, "std": null, "n": 1}}},
+"cases": [{"case_id": "x", "labels": {"a": {"dice": 0.5, "jaccard": 0.3, "precision": null, "recall": 0.5,
+"reference_ml": 1.0, "predicted_ml": 2.0, "volume_error_ml": 1.0}}, "is_missing": false}]}"""
+
+
+def test_a_report_of_an_earlier_version_is_read_and_keeps_its_digest() -> None:
+    """A selection rests on the digest of reports: it must not be made anew because there are more metrics."""
+    report = parse_record(Report, parse_json(OLD, where="x"), where="x")
+    assert math.isnan(report.cases[0].labels["a"].hd95)
+    assert math.isnan(report.summary["a"]["dice"].low)
+    assert (report.options, report.worst, report.cases[0].labels["a"].nsd) == (None, {}, {})
+    assert parse_json(dump_json(report), where="x") == parse_json(OLD, where="x")
+
+
+def test_a_report_without_cases_names_none() -> None:
+    """As when a model is handed on: `worst` would tell the names that were taken out."""
+    worst = {"a": {"dice": WorstCase(case_id="x", value=0.5, direction="lowest")}}
+    report = small_report().model_copy(update={"worst": worst})
+    assert '"x"' in dump_json(report.model_copy(update={"worst": worst}))
+    assert '"x"' not in dump_json(report.model_copy(update={"cases": ()}))
+
+
+def test_every_score_survives_its_file() -> None:
+    full = LabelScores(**{metric: float(number) for number, metric in enumerate(METRICS)}, nsd={"nsd_2mm": 0.5})
+    assert LabelScores.model_validate(parse_json(dump_json(full), where="x")) == full
+    assert list(full.values()) == [*METRICS, "nsd_2mm"]

@@ -8,17 +8,18 @@ import pytest
 from autoseg.data.labels import Labels
 from autoseg.errors import UsageError
 from autoseg.evaluation.evaluating import make_report
-from autoseg.evaluation.report import METRICS, CaseScores, LabelScores, Report
+from autoseg.evaluation.report import CaseScores, LabelScores, Report
 from autoseg.evaluation.selecting import members_of, name_candidate, select_best
 
 LABELS = Labels(names=("background", "organ"), values=(0, 1))
+OTHERS = ("jaccard", "precision", "recall", "reference_ml", "predicted_ml", "volume_error_ml")
 SPREAD = np.random.default_rng(0).normal(0, 0.02, 20)
 
 
 def report(mean: float, noise: np.ndarray = SPREAD) -> Report:
     def case(number: int, dice: float) -> CaseScores:
         return CaseScores(
-            case_id=f"{number:02}", labels={"organ": LabelScores(**{**dict.fromkeys(METRICS, 0.0), "dice": dice})}
+            case_id=f"{number:02}", labels={"organ": LabelScores(dice=dice, **dict.fromkeys(OTHERS, 0.0))}
         )
 
     return make_report([case(number, mean + shift) for number, shift in enumerate(noise)], LABELS)
@@ -47,6 +48,52 @@ def test_equal_cost_is_no_reason_to_take_the_worse() -> None:
 def test_of_several_cheaper_equals_the_better_one_is_taken() -> None:
     rows = {"2d": report(0.8), "3d_fullres": report(0.8005), "2d+3d_fullres": report(0.801, SPREAD[::-1])}
     assert select_best(rows).value == ("3d_fullres",)
+
+
+FLOPS = {"2d": 2e9, "3d_fullres": 50e9, "2d+3d_fullres": 52e9}
+
+
+def test_of_as_many_configurations_the_one_that_computes_less_is_taken() -> None:
+    rows = {"2d": report(0.8), "3d_fullres": report(0.801, SPREAD[::-1])}
+    decision = select_best(rows, flops=FLOPS)
+    assert decision.value == ("2d",)
+    assert "20 cases cannot show that it is better than 2d with" in decision.reason
+    assert decision.reason.endswith("which is the cheaper: 2 instead of 50 billion operations per image")
+    assert decision.inputs["gflops_per_image"] == {"2d": 2.0, "3d_fullres": 50.0}
+
+
+def test_an_ensemble_may_yield_to_one_configuration_and_that_to_a_cheaper_one() -> None:
+    rows = {"2d": report(0.8), "3d_fullres": report(0.8005), "2d+3d_fullres": report(0.801, SPREAD[::-1])}
+    rows["2d"] = report(0.8002, np.roll(SPREAD, 7))
+    decision = select_best(rows, flops=FLOPS)
+    assert decision.value == ("2d",)
+    assert "1 configuration instead of 2; and 20 cases cannot show that 3d_fullres is better than 2d" in decision.reason
+
+
+def test_what_is_shown_to_be_better_may_cost_more() -> None:
+    assert select_best({"2d": report(0.7), "3d_fullres": report(0.8, SPREAD[::-1])}, flops=FLOPS).value == (
+        "3d_fullres",
+    )
+
+
+def test_what_computes_hardly_less_is_as_expensive() -> None:
+    rows = {"2d": report(0.8), "3d_fullres": report(0.801, SPREAD[::-1])}
+    assert select_best(rows, flops={"2d": 46e9, "3d_fullres": 50e9}).value == ("3d_fullres",)
+    assert select_best(rows, flops={"2d": 44e9, "3d_fullres": 50e9}).value == ("2d",)
+
+
+def test_too_few_cases_are_no_reason_to_save_computation() -> None:
+    few = SPREAD[:5]
+    rows = {"2d": report(0.7, few), "3d_fullres": report(0.8, few[::-1])}
+    assert select_best(rows, flops=FLOPS).value == ("3d_fullres",)
+    assert "5 cases cannot show that difference" in select_best(rows, flops=FLOPS).reason
+
+
+def test_candidates_are_corrected_for_their_number() -> None:
+    """Six wins are shown where they are the only comparison: 2 / 2**6 is below 5%, twice that is not."""
+    rows = {"2d": report(0.7, SPREAD[:6]), "2d+3d_fullres": report(0.8, SPREAD[:6] * 1.1)}
+    assert select_best(rows).value == ("2d", "3d_fullres")
+    assert select_best({**rows, "3d_fullres": report(0.71, SPREAD[:6])}).value == ("3d_fullres",)
 
 
 def test_only_candidate_is_taken() -> None:

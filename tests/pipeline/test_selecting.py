@@ -70,7 +70,7 @@ def test_reports_of_an_earlier_version_are_no_reason_to_select_again(
         write_json(path, content)
     assert "Remove the report.json" in ensure_selection(project).confidence.reason
     edit_selection(project, confidence="removed")
-    monkeypatch.setattr("autoseg.pipeline.selecting.select_best", lambda *_: pytest.fail("selected again"))
+    monkeypatch.setattr("autoseg.pipeline.selecting.select_best", lambda *_, **__: pytest.fail("selected again"))
     assert ensure_selection(project).confidence == NOT_CALIBRATED
 
 

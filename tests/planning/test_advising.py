@@ -117,3 +117,18 @@ def test_a_gpu_plan_is_asked_again_for_its_own_gpu(
     fingerprint = make_fingerprint(spacing_mm=spacing, shape=(120, 320, 300))
     plan = make_plan(fingerprint, DeviceFacts(device="cuda", memory_gb=11.3, n_threads=4))
     assert find_advice(plan, fingerprint) == ()
+
+
+@pytest.mark.parametrize("network", ["vnet", "mednext@l", "my_package.nets:MyNet"])
+def test_a_network_that_forecasts_do_not_know_is_told(cpu_plan: Plan, network: str) -> None:
+    advice = dict(find_advice(edit_plan(cpu_plan, [f"2d.network={network}"])))
+    assert advice["2d.network"].startswith("memory and time are forecast as those of a plain U-Net")
+    assert network in advice["2d.network"]
+    assert "3d_fullres.network" not in advice
+
+
+def test_a_network_of_slices_is_told_where_it_does_not_fit(cpu_plan: Plan) -> None:
+    edits = ["2d.network=fpn", "3d_fullres.network=fpn@resnet50"]
+    advice = dict(find_advice(edit_plan(cpu_plan, edits)))
+    assert advice["3d_fullres.network"] == "fpn is built in 2D alone, and training refuses 3d_fullres with it."
+    assert advice["2d.network"].startswith("memory and time are forecast")

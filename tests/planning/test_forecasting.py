@@ -126,7 +126,7 @@ def test_a_network_of_ones_own_is_reckoned_as_a_plain_one_and_says_so(
     assert own.network.value == "my_package.nets:Mine"
     for field in ("memory_gb", "prediction_memory_gb", "iteration_s"):
         assert getattr(own, field).value == getattr(plain, field).value
-        assert "not known for a network of one's own" in getattr(own, field).reason
+        assert "reckoned for a plain U-Net" in getattr(own, field).reason
         assert "one's own" not in getattr(plain, field).reason
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from filelock import FileLock, Timeout
 from autoseg.data.dataset import Case
 from autoseg.data.image_io import ENDINGS, LOSSY_ENDINGS, split_ending
 from autoseg.data.labels import Labels
+from autoseg.data.probability_reading import PROBABILITY, name_outputs
 from autoseg.errors import UsageError, WorkspaceError
 from autoseg.pipeline.prediction.confidence_file import is_confidence
 from autoseg.pipeline.prediction.manifest import CONFIDENCE_FILE, Predicted
 
-PROBABILITY, UNCERTAINTY = "probability.nii.gz", "uncertainty.nii.gz"
+UNCERTAINTY = "uncertainty.nii.gz"
 LOCK = ".predicting.lock"
 
 
@@ -92,16 +92,6 @@ def find_destination(output: Path, cases: Sequence[Case], ending: str) -> Destin
     if output.name.lower().endswith(LOSSY_ENDINGS):
         raise UsageError(f"{output}: JPEG changes label numbers. Name a file that ends in .nii.gz, .png or .tif.")
     return Destination(output.parent, split_ending(output.name)[1], output.name)
-
-
-def name_outputs(names: Sequence[str]) -> list[str]:
-    """Names of labels as parts of file names; those that become alike get their number, capitals being no difference.
-
-    Labels `lung left` and `lung_left`, the first and the second after background: `lung_left_1`, `lung_left_2`.
-    """
-    plain = [re.sub(r"[^\w-]", "_", name) for name in names]
-    folded = [name.lower() for name in plain]
-    return [name if folded.count(name.lower()) == 1 else f"{name}_{number}" for number, name in enumerate(plain)]
 
 
 def refuse_overwriting(

@@ -8,8 +8,7 @@ from __future__ import annotations
 from autoseg.components import is_dotted
 from autoseg.decision import Decision, ruled
 from autoseg.errors import UsageError
-from autoseg.planning.blueprint import NETWORKS
-from autoseg.serialization import did_you_mean
+from autoseg.planning.network_names import find_fault
 
 AUTO = "auto"
 ALIASES = {"plain": "unet", "residual": "residual_unet"}  # what people call them
@@ -21,8 +20,8 @@ ELSEWHERE = "residual_unet"
 def decide_network(*, device: str, wish: str, as_published: bool = False) -> Decision[str]:
     """The network's name; `wish` is a name, a dotted path, or `auto`. Raises UsageError for an unknown name."""
     wish = ALIASES.get(wish, wish)
-    if wish not in (*NETWORKS, AUTO) and not is_dotted(wish):
-        raise UsageError(f"network {wish} is not known.{did_you_mean(wish, (*NETWORKS, *ALIASES, AUTO))}")
+    if wish != AUTO and not is_dotted(wish) and (fault := find_fault(wish, also=(*ALIASES, AUTO))):
+        raise UsageError(f"network {wish} {fault}")
     if wish != AUTO:
         return Decision(value=wish, reason="asked for", source="user")
     if as_published:

@@ -1,0 +1,1 @@
+"""Simple references that hardly learn: the floor under a number."""

@@ -1,0 +1,1 @@
+"""Published networks, built from the topology of a plan, for fair comparisons."""

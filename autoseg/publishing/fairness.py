@@ -1,0 +1,98 @@
+"""What was equal for all, what do the numbers mean, on which machine, and how is it done again?"""
+
+from __future__ import annotations
+
+import math
+
+from autoseg.evaluation.benchmark import Benchmark, RunResult
+from autoseg.publishing.document import Block, Cell, Code, Column, Folded, Pairs, Paragraph, Points, Row, Section, Table
+from autoseg.publishing.empty_masks import make_empty_table
+from autoseg.publishing.numbers import NOTHING, count, join, show_count, show_share, show_three
+
+STATISTICS = (
+    ("95% interval", "Expanded percentile bootstrap of cases, each fold for itself (Hesterberg 2015)."),
+    ("Paired difference", "Of the mean foreground Dice of a case, both methods on the same cases."),
+    (
+        "Shown",
+        "A difference is shown when the Wilcoxon signed-rank test, corrected by Holm for all pairs, is below 5%, and "
+        "the 95% interval of the mean difference excludes 0. Otherwise nothing is claimed: not that methods are equal.",
+    ),
+    (
+        "Ranks",
+        "Every case ranks the methods by Dice, ties share their mean rank. Ranks that differ by less than the critical "
+        "difference of Nemenyi (Demšar 2006) cannot be told apart.",
+    ),
+    ("Rank stability", "Shares of ranks over resampled cases (Wiesenfarth et al. 2021)."),
+    (
+        "Seeds",
+        "A case's score is its mean over seeds; the spread is the standard deviation, over seeds, of the mean Dice.",
+    ),
+    ("Pareto front", "Methods for which no other has a Dice at least as high at a cost at least as low."),
+)
+
+
+def make_fairness_section(benchmark: Benchmark) -> Section:
+    """What was equal, the budget, the learning rate, and every single training."""
+    blocks: list[Block] = [
+        Pairs((("Budget of each training", benchmark.budget), ("Learning rate", benchmark.learning_rate)))
+    ]
+    if benchmark.equal:
+        blocks += [Paragraph("Equal for all methods:"), Points(benchmark.equal)]
+    outside = [method.name for method in benchmark.methods if method.kind == "predictions"]
+    if outside:
+        told = (
+            f"Not trained here: {join(outside)}. Only cases and evaluation are the same; what data, budget and search "
+            "these predictions took is not known to autoseg."
+        )
+        blocks.append(Paragraph(told))
+    runs = make_run_table(benchmark)
+    if runs.rows:
+        blocks.append(Folded(f"Every run ({len(runs.rows)})", (runs,)))
+    return Section("fairness", "Fairness", tuple(blocks))
+
+
+def make_run_table(benchmark: Benchmark) -> Table:
+    """One row per run: what it spent, its learning rate and its Dice."""
+    titles = (("fold", ""), ("seed", ""), ("Dice", ""), ("iterations", ""), ("training", "s"), ("learning rate", ""))
+    columns = (
+        Column("method", is_text=True),
+        *(Column(title, unit) for title, unit in titles),
+        Column("trials: Dice by learning rate", is_text=True),
+        Column("folder", is_text=True),
+    )
+    rows = tuple(Row(Cell(method.name), _show_run(run)) for method in benchmark.methods for run in method.runs)
+    return Table("Every run: Dice over the validation cases of its fold", columns, rows)
+
+
+def _show_run(run: RunResult) -> tuple[Cell, ...]:
+    trials = "; ".join(f"{rate}: {show_share(dice)}" for rate, dice in run.trials.items())
+    texts = (
+        str(run.fold),
+        str(run.seed),
+        show_share(run.report.mean_dice),
+        show_count(run.n_iterations or math.nan),
+        show_three(run.spent_s or math.nan),
+        NOTHING if run.learning_rate is None else f"{run.learning_rate:g}",
+        trials or NOTHING,
+        run.folder or NOTHING,
+    )
+    return tuple(map(Cell, texts))
+
+
+def make_definition_section(benchmark: Benchmark) -> Section:
+    """What every metric means, empty masks included, and every statistic."""
+    blocks: list[Block] = [make_empty_table(), Pairs(STATISTICS)]
+    definitions = dict.fromkeys(method.pooled.definition for method in benchmark.scored if method.pooled is not None)
+    blocks += [Paragraph(definition) for definition in definitions]
+    return Section("definitions", "Definitions", tuple(blocks))
+
+
+def make_reproduction_section(benchmark: Benchmark) -> Section:
+    """The machine with its versions, and the command."""
+    blocks: list[Block] = [Code(benchmark.command)]
+    if benchmark.machine:
+        blocks.append(Pairs(tuple(benchmark.machine.items())))
+    n_runs = sum(len(method.runs) for method in benchmark.methods if method.kind == "network")
+    told = f"It ended on {benchmark.date}, with {count(n_runs, 'training')}. Runs that exist are reused."
+    blocks.append(Paragraph(told, is_note=True))
+    return Section("reproduce", "Machine and how to reproduce", tuple(blocks))
