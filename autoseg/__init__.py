@@ -4,13 +4,16 @@
     fingerprinting   what we measured
     planning         what we decided, one file per rule
     preprocessing    how a case becomes network input
-    networks         from the words of a plan to a network and its checkpoint
+    networks         from the words of a plan to a network and its checkpoint; baselines and adapters for comparisons
+    floors           simple references that hardly learn
     training         from preprocessed cases to a trained network
     prediction       from a trained network to a segmentation on the original grid
     evaluation       how good a segmentation is, and whether a difference is real
     postprocessing   what is done after the network, if it helps
     importing        models that nnU-Net trained, read as models of autoseg
     sharing          a trained model as one file, written and checked
+    drawing          figures; tracking: where else a training is written down
+    publishing       the page that shows a comparison to others
     pipeline         the order of things: one function per verb, over a workspace
     cli              the `autoseg` command
 

@@ -20,7 +20,7 @@ autoseg_workspace/<dataset>/
     history.jsonl  progress.png       one line per epoch, and its picture
     running.lock                      held by the process that trains
     validation/CASE.<ending>          predictions of the cases that the fold never saw
-    validation/report.json            their scores
+    validation/report.json|csv|md     their scores
   crossvalidation/<candidate>/        the pooled predictions that `select` compared
   selection.yaml                      the best configuration or ensemble, and its postprocessing
   benchmark/                            what `benchmark` compared: report.html, report.md, results.csv, report.json
@@ -29,6 +29,8 @@ autoseg_workspace/<dataset>/
         run.json                        its result: scores, curve and costs
         trials/rate_<r>/                short runs that searched for the learning rate
       failure.txt                       why the method has no result
+    comparisons/<name>-<digest>/        each comparison's own page; the latest lies in benchmark/ as well
+  benchmark.lock                        held by the benchmark that runs
   variants/<name>/...                 plan.yaml, device.json, trained/, ... of a plan for another device; what does not
                                       depend on the plan, and the preprocessed cases, lie above and are shared
 """
@@ -41,6 +43,9 @@ from pathlib import Path
 from autoseg.data.splits import ALL, Fold
 
 DEFAULT_ROOT = Path("autoseg_workspace")
+FAILURE = (
+    "failure.txt"  # of a run, or of a method that was compared: a line for the report, and below it all that is known
+)
 
 
 @dataclass(frozen=True)

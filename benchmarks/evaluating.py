@@ -115,7 +115,7 @@ def measure_many(path: Path, shape: tuple[int, int, int], jobs: int, metrics: st
 
 def measure_dataset(folder: Path, n_cases: int, metrics: str | None) -> dict[str, object]:
     """Time `evaluate_case` in this process, one thread."""
-    from autoseg.cli.comparing import parse_metric_options
+    from autoseg.cli.metric_options import parse_metric_options
     from autoseg.data.image_io import read_segmentation
     from autoseg.data.labels import encode_labels
     from autoseg.data.layouts import read_dataset

@@ -64,7 +64,7 @@ def benchmark(
         typer.Option(
             "--flops",
             metavar="N",
-            help="Budget in floating point operations of training, e.g. 1e14. Exactly one budget is given.",
+            help="Budget in floating point operations of training, a plain number: 1e14. Exactly one budget is given.",
             show_default=False,
         ),
     ] = None,
@@ -105,43 +105,51 @@ def benchmark(
 ) -> None:
     """Compare methods fairly: one plan, one split, one budget, one evaluation, paired statistics, and a page.
 
-    What was run before is kept: the same command again runs what is missing and writes the page.
+    What was run before is kept: the same command again runs what is missing and writes the page. The exit code is 1
+    where no method has a result.
     """
     choose_waiting()
-    from autoseg.pipeline.benchmarking import compare_methods
-    from autoseg.pipeline.benchmarking.methods import DEFAULT_METHODS, parse_predictions
-    from autoseg.pipeline.benchmarking.terms import choose_budget, choose_seeds, parse_learning_rate
+    from autoseg.pipeline.benchmarking.comparing import compare_contenders
+    from autoseg.pipeline.benchmarking.methods import DEFAULT_METHODS, parse_methods, parse_predictions
+    from autoseg.pipeline.benchmarking.terms import choose_seeds, parse_learning_rate, settle_terms
     from autoseg.pipeline.project import open_project
 
-    choose_budget(train_time_s=train_time, n_iterations=iterations, flops=flops)  # a mistake is told at once
-    outside = parse_predictions(predictions or [])
-    options: dict[str, Any] = {
-        "predictions": outside,
-        "configuration": configuration,
-        "folds": tuple(fold or ("0",)),
-        "seeds": choose_seeds(n_seeds=seeds, seeds=tuple(seed or ())),
-        "train_time_s": train_time,
-        "n_iterations": iterations,
-        "flops": flops,
-        "learning_rate": parse_learning_rate(learning_rate),
-        "device": device,
-        "n_jobs": jobs,
-        "restart": not resume,
-        "output": output,
-    }
-    project = open_project(dataset, workspace=workspace, variant=variant, reporter=TerminalReporter())
-    compared = compare_methods(project, methods or DEFAULT_METHODS, **options)
+    terms = settle_terms(
+        train_time_s=train_time,
+        n_iterations=iterations,
+        flops=flops,
+        configuration=configuration,
+        folds=tuple(fold or ("0",)),
+        seeds=choose_seeds(n_seeds=seeds, seeds=tuple(seed or ())),
+        learning_rate=parse_learning_rate(learning_rate),
+        device=device,
+        n_jobs=jobs,
+        restart=not resume,
+    )
+    contenders = parse_methods(methods or DEFAULT_METHODS, parse_predictions(predictions or []))
+    reporter = TerminalReporter()
+    project = open_project(dataset, workspace=workspace, variant=variant, reporter=reporter)
+    compared = compare_contenders(project, contenders, terms, output)
+    for one in compared.methods:
+        if one.failure is not None:
+            reporter.warn(f"{one.name} has no result: {one.failure}")
     if as_json:
         print_json(compared)
-        return
+    else:
+        _show(compared, (output or project.workspace.benchmark) / "report.html")
+    if not compared.scored:
+        raise typer.Exit(1)
+
+
+def _show(compared: Benchmark, page: Path) -> None:
     print_table(*_make_table(compared), title=f"{compared.dataset}, {compared.configuration}: {compared.budget} each")
     for sentence in _list_sentences(compared):
         stdout.print(sentence, markup=False, soft_wrap=True)
-    stdout.print(str((output or project.workspace.benchmark) / "report.html"), markup=False, soft_wrap=True)
+    stdout.print(str(page), markup=False, soft_wrap=True)
 
 
 def _make_table(compared: Benchmark) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows, best method first; what has no result comes last and says why below the table."""
+    """Columns and rows, best method first; what has no result comes last and says why."""
     scored = compared.scored
     labels = list(scored[0].pooled.summary) if scored and scored[0].pooled is not None else []
     columns = [
@@ -155,7 +163,11 @@ def _make_table(compared: Benchmark) -> tuple[list[str], list[list[Any]]]:
         "s per case",
     ]
     failed = [method for method in compared.methods if method.pooled is None]
-    return columns, [_make_row(method, labels) for method in (*scored, *failed)]
+    rows = [_make_row(method, labels) for method in (*scored, *failed)]
+    if not failed:
+        return columns, rows
+    reasons = [method.failure or "" for method in (*scored, *failed)]
+    return [*columns, "no result because"], [[*row, reason] for row, reason in zip(rows, reasons, strict=True)]
 
 
 def _make_row(method: MethodResult, labels: list[str]) -> list[Any]:
@@ -168,7 +180,6 @@ def _make_row(method: MethodResult, labels: list[str]) -> list[Any]:
 
 
 def _list_sentences(compared: Benchmark) -> list[str]:
-    failures = [f"{one.name} has no result: {one.failure}" for one in compared.methods if one.failure is not None]
     ranking = [compared.ranking.sentence] if compared.ranking is not None else []
     last = [compared.smallest_difference] if compared.smallest_difference else []
-    return [*failures, *(one.sentence for one in compared.comparisons), *ranking, *last]
+    return [*(one.sentence for one in compared.comparisons), *ranking, *last]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autoseg.cli.console import TerminalReporter, print_json, print_table, stdout
+from autoseg.cli.metric_options import parse_metric_options, split_words
 from autoseg.cli.options import AsJson
-from autoseg.errors import UsageError
-from autoseg.evaluation.definitions import FACTS
-from autoseg.evaluation.options import GROUPS, MetricOptions
-from autoseg.serialization import did_you_mean
+from autoseg.evaluation.options import GROUPS
 
 if TYPE_CHECKING:
     from autoseg.evaluation.report import Report
@@ -71,9 +67,35 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    boundary_width: Annotated[
+        float | None,
+        typer.Option(
+            "--boundary-width",
+            metavar="MM",
+            help="How far from its surface a boundary reaches, for the boundary IoU (px without spacing). [default: 2% "
+            "of the image's diagonal]",
+            show_default=False,
+        ),
+    ] = None,
+    lesion_iou: Annotated[
+        float | None,
+        typer.Option(
+            "--lesion-iou",
+            metavar="SHARE",
+            help="The least intersection over union at which a lesion counts as found, 0..1. [default: 0.1]",
+            show_default=False,
+        ),
+    ] = None,
     min_lesion_volume: Annotated[
-        float, typer.Option("--min-lesion-volume", metavar="ML", min=0, help="Smaller lesions do not count.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            "--min-lesion-volume",
+            metavar="ML",
+            min=0,
+            help="Smaller lesions do not count; all do in images without spacing. [default: 0]",
+            show_default=False,
+        ),
+    ] = None,
     tubular: Annotated[
         list[str] | None,
         typer.Option(
@@ -106,20 +128,33 @@ def evaluate(
     """Score predicted segmentations per case and label. A missing prediction counts as a miss, never as absent."""
     from autoseg.evaluation.evaluating import evaluate_folders
     from autoseg.evaluation.report_files import refuse_other_endings, write_report
+    from autoseg.evaluation.tables import name_report_unit
 
-    options = parse_metric_options(metrics, tolerance, label_tolerance, min_lesion_volume, tubular)
+    options = parse_metric_options(
+        metrics,
+        tolerances=tolerance,
+        label_tolerances=label_tolerance,
+        boundary_width=boundary_width,
+        lesion_iou=lesion_iou,
+        min_lesion_volume_ml=min_lesion_volume,
+        tubular=tubular,
+        with_probabilities=probabilities is not None,
+    )
     if output is not None:
         refuse_other_endings(output)
-    with TerminalReporter().follow("Evaluating", 1.0) as advance:
+    reporter = TerminalReporter()
+    with reporter.follow("Evaluating", 1.0) as advance:
         report = evaluate_folders(
             reference,
             predicted,
-            case_ids=None if cases is None else _split(cases),
+            case_ids=None if cases is None else split_words(cases),
             options=options,
             probabilities=probabilities,
             n_jobs=jobs,
             on_progress=lambda done, total: advance(done / total, ""),
         )
+    if options.min_lesion_volume_ml and "px" in name_report_unit(report):
+        reporter.warn("--min-lesion-volume: without spacing no volume is known, and all lesions of such cases count.")
     files = [] if output is None else write_report(output, report)
     if as_json:
         print_json(report)
@@ -127,66 +162,6 @@ def evaluate(
     _print_report(report, per_case=per_case)
     for file in files:
         stdout.print(str(file), markup=False, soft_wrap=True)
-
-
-def parse_metric_options(
-    metrics: str | None = None,
-    tolerances: Sequence[float] | None = None,
-    label_tolerances: Sequence[str] | None = None,
-    min_lesion_volume_ml: float = 0.0,
-    tubular: Sequence[str] | None = None,
-) -> MetricOptions:
-    """What to measure, as words of the command line say it; nothing said is the default.
-
-    Raises:
-        UsageError: no such group or metric, or a tolerance that is none.
-    """
-    said: dict[str, Any] = {"min_lesion_volume_ml": min_lesion_volume_ml}
-    if metrics is not None:
-        said["groups"] = _parse_groups(metrics)
-    if tolerances:
-        said["tolerances"] = tuple(_require_positive(value, f"--tolerance {value:g}") for value in tolerances)
-    if label_tolerances:
-        said["label_tolerances"] = _parse_label_tolerances(label_tolerances)
-    if tubular:
-        said["tubular"] = tuple(tubular)
-    return MetricOptions(**said)
-
-
-def _parse_groups(words: str) -> tuple[str, ...]:
-    """Groups by their own names, or by those of metrics."""
-    group_of: dict[str, str] = {metric: facts.group for metric, facts in FACTS.items()}
-    group_of |= {group: group for group in GROUPS}
-    wanted = _split(words)
-    for word in wanted:
-        if word not in group_of:
-            raise UsageError(f"--metrics {word}: there is no such metric.{did_you_mean(word, group_of)}")
-    asked = {group_of[word] for word in wanted}
-    return tuple(group for group in GROUPS if group in asked or group == "overlap")
-
-
-def _parse_label_tolerances(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    found: dict[str, tuple[float, ...]] = {}
-    for text in texts:
-        name, _, number = text.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            value = math.nan
-        if not name:
-            raise UsageError(f"--label-tolerance {text}: expected the name of a label and mm, for example liver=2.")
-        found[name] = (*found.get(name, ()), _require_positive(value, f"--label-tolerance {text}"))
-    return found
-
-
-def _require_positive(value: float, what: str) -> float:
-    if not 0 < value < math.inf:
-        raise UsageError(f"{what}: a tolerance is a number of mm above 0 (px without spacing).")
-    return value
-
-
-def _split(words: str) -> list[str]:
-    return [word.strip() for word in words.split(",") if word.strip()]
 
 
 def _print_report(report: Report, *, per_case: bool) -> None:

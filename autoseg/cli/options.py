@@ -149,7 +149,8 @@ Network = Annotated[
     typer.Option(
         "--network",
         metavar="NAME",
-        help="residual or plain: the encoder of the U-Net; or package.module:Name, a network of your own. "
+        help="residual or plain: the encoder of the U-Net; a network of `autoseg explain --options network`, as vnet "
+        "or fpn@resnet50; or package.module:Name, a network of your own. "
         "[default: residual on a GPU, plain on a CPU]",
         show_default=False,
     ),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from autoseg.errors import DatasetError
+
 SPACING_TOLERANCE = 1e-3  # share of a spacing: what float32 headers lose
 ORIGIN_TOLERANCE_VOXELS = 0.1  # a tenth of a voxel moves no boundary
 DIRECTION_TOLERANCE = 1e-3  # cosine
@@ -54,6 +56,15 @@ class Geometry:
             world = max(range(3), key=lambda row: abs(column[row]))
             letters.append("LPS"[world] if column[world] >= 0 else "RAI"[world])
         return "".join(letters)
+
+
+def refuse_bad_spacing(geometry: Geometry, where: str) -> None:
+    """Raise DatasetError if no length can be measured by a spacing: it is not above 0, not finite, or no number."""
+    if geometry.has_spacing and not all(0 < step < math.inf for step in geometry.spacing):
+        raise DatasetError(
+            f"{where}: its spacing is {_rounded(geometry.spacing)} mm (z, y, x), but must be above 0 and finite. Write "
+            "the spacing of the image into its header."
+        )
 
 
 def describe_differences(one: Geometry, other: Geometry) -> list[str]:

@@ -22,6 +22,7 @@ Interval = tuple[float, float]
 ROW_INCHES = 0.44
 MAX_DRAWN_POINTS = 2_000  # more than that are kept as a picture within the drawing
 SPREAD = 0.26  # of a row's height: how far points are shaken apart
+ROOM_SHARE = 0.2  # of a close-up: for the number of cases beyond its edge, beside the boxes
 FAR_SHARE = 0.55  # of the whole range: a close-up shows a range that is no wider
 
 
@@ -71,15 +72,21 @@ def find_range(values: Mapping[str, FloatArray]) -> Interval:
 
 def _find_near_range(values: Mapping[str, FloatArray], quiet: Collection[str]) -> Interval | None:
     """The range of the whiskers of the methods that are not quiet; None where that is little less than the whole."""
-    near = {name: _cut_tails(cases) for name, cases in values.items() if name not in quiet and cases.size}
+    near = {name: cut_tails(cases) for name, cases in values.items() if name not in quiet and cases.size}
     if not near:
         return None
     low, high = find_range(near)
     whole_low, whole_high = find_range(values)
-    return (low, high) if high - low < FAR_SHARE * (whole_high - whole_low) else None
+    if high - low >= FAR_SHARE * (whole_high - whole_low):
+        return None
+    is_cut = any(cases.size and cases.min() < low for cases in values.values())
+    is_cut_above = any(cases.size and cases.max() > high for cases in values.values())
+    room = ROOM_SHARE * (high - low)
+    return low - room * is_cut, high + room * is_cut_above
 
 
-def _cut_tails(cases: FloatArray) -> FloatArray:
+def cut_tails(cases: FloatArray) -> FloatArray:
+    """The cases within the whiskers, of one case at least."""
     low, high = np.quantile(cases, [0.25, 0.75])
     reach = 1.5 * (high - low)
     kept: FloatArray = cases[(cases >= low - reach) & (cases <= high + reach)]
@@ -123,21 +130,29 @@ def _draw_row(axes: Axes, row: int, cases: FloatArray, colour: str, *, rasterize
 
 
 def _tell_hidden(axes: Axes, row: int, cases: FloatArray, limits: Interval) -> None:
-    """How many cases lie beyond the left end of a close-up."""
-    n_hidden = int(np.sum(cases < limits[0]))
-    if n_hidden:
-        axes.annotate(
-            f"◂ {n_hidden} below",
-            xy=(0.0, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(2, 0),
-            textcoords="offset points",
-            fontsize=8,
-            color=INK,
-            va="center",
-            zorder=5,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
-        )
+    """How many cases lie beyond either end of a close-up."""
+    n_below, n_above = count_hidden(cases, limits)
+    words = ((n_below, f"◂ {n_below} below", 0.0, "left"), (n_above, f"{n_above} above ▸", 1.0, "right"))
+    for number, told, edge, side in words:
+        if number:
+            axes.annotate(
+                told,
+                xy=(edge, row),
+                xycoords=("axes fraction", "data"),
+                xytext=(2 - 4 * edge, 0),
+                textcoords="offset points",
+                fontsize=8,
+                color=INK,
+                ha=side,
+                va="center",
+                zorder=5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
+            )
+
+
+def count_hidden(cases: FloatArray, limits: Interval) -> tuple[int, int]:
+    """How many cases lie below and above what is shown."""
+    return int(np.sum(cases < limits[0])), int(np.sum(cases > limits[1]))
 
 
 def shake(n: int, spread: float) -> FloatArray:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 N_COLUMNS = 2
+N_TICKS = 5  # of a cost: more numbers would meet
 WIDE = 12.0  # times the cheapest: the axis is logarithmic from there on
 
 
@@ -100,6 +101,7 @@ def _choose_scale(axes: Axes, costs: Sequence[float]) -> None:
     else:
         room = 0.25 * (high - low) or 0.5 * abs(high) or 1.0
         axes.set_xlim(max(0.0, low - room) if low >= 0 else low - room, high + room)
+        axes.locator_params(axis="x", nbins=N_TICKS)
     axes.margins(y=0.12)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autoseg.drawing.boxes import MAX_DRAWN_POINTS, SPREAD, shake
+from autoseg.drawing.boxes import MAX_DRAWN_POINTS, SPREAD, cut_tails, shake
 from autoseg.drawing.figures import COLOURS, INK, QUIET, escape, make_figure, name_rows, shorten, tidy_axes, to_svg
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 FloatArray = np.ndarray
 
 ROW_INCHES = 0.44
-TAIL_PERCENTILES = (2, 98)  # cases beyond are drawn at the edge, as arrows
-MAX_REACH = 4.0  # of the farthest end of an interval: no point is worth more room than that
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,12 @@ def draw_differences(first: str, differences: Sequence[Difference]) -> str:
 
 
 def _find_limits(differences: Sequence[Difference]) -> tuple[float, float]:
-    """From the lowest to the highest of intervals and nearly all cases, unless cases lie very far away."""
+    """From the lowest to the highest of 0, intervals and cases within whiskers; cases beyond are drawn at the edge."""
     ends = np.array([end for item in differences for end in item.interval if np.isfinite(end)] + [0.0])
-    tails = [np.percentile(item.cases, TAIL_PERCENTILES) for item in differences if item.cases.size]
-    low, high = np.min([tail[0] for tail in tails], initial=0.0), np.max([tail[1] for tail in tails], initial=0.0)
-    farthest = MAX_REACH * float(np.abs(ends).max()) or np.inf
-    low, high = min(ends.min(), max(low, -farthest)), max(ends.max(), min(high, farthest))
+    near = np.concatenate([ends, *(cut_tails(item.cases) for item in differences if item.cases.size)])
+    low, high = float(near.min()), float(near.max())
     margin = max(0.06 * (high - low), 1e-3)
-    return float(low - margin), float(high + margin)
+    return low - margin, high + margin
 
 
 def _draw_row(axes: Axes, row: int, item: Difference, limits: tuple[float, float], *, rasterized: bool) -> None:

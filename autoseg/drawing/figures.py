@@ -41,7 +41,7 @@ def make_figure(*, width: float, height: float) -> Figure:
 
 def set_title(figure: Figure, title: str) -> None:
     """Write the title in the upper left corner."""
-    figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold", color=INK)
+    figure.suptitle(escape(title), x=0.02, ha="left", fontsize=13, fontweight="bold", color=INK)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -107,11 +107,23 @@ def escape(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def move_apart(heights: Sequence[float], *, least: float, highest: float) -> list[float]:
-    """The same heights in the same order of rank, at least `least` apart, starting from the top."""
-    placed = [0.0] * len(heights)
-    ceiling = highest
-    for index in sorted(range(len(heights)), key=lambda index: -heights[index]):
-        placed[index] = min(heights[index], ceiling)
-        ceiling = placed[index] - least
+def move_apart(heights: Sequence[float], *, least: float, limits: tuple[float, float]) -> list[float]:
+    """The same heights in the same order of rank, at least `least` apart and within limits; nearer if these are narrow.
+
+    Args:
+        heights: where things would stand by themselves.
+        least: distance between neighbours.
+        limits: lowest and highest place.
+    """
+    lowest, highest = limits
+    step = min(least, (highest - lowest) / max(1, len(heights) - 1))
+    order = sorted(range(len(heights)), key=lambda index: -heights[index])
+    placed = list(heights)
+    ceiling, floor = highest, lowest
+    for index in order:
+        placed[index] = min(placed[index], ceiling)
+        ceiling = placed[index] - step
+    for index in reversed(order):
+        placed[index] = max(placed[index], floor)
+        floor = placed[index] + step
     return placed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoseg.drawing.figures import BRIGHT_COLOURS, INK, QUIET, make_figure, save_figure, set_title
+from autoseg.drawing.figures import BRIGHT_COLOURS, INK, QUIET, escape, make_figure, save_figure, set_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +124,7 @@ def _draw_case(row: Sequence[Axes], case_id: str, cut: Slice) -> None:
     draw_labels(row[1], cut.reference, cut.predicted)
     row[1].set_xlim(cut.view[2], cut.view[3])
     row[1].set_ylim(cut.view[1], cut.view[0])
-    row[0].set_title(case_id + cut.name, fontsize=9, color=INK, loc="left")
+    row[0].set_title(escape(case_id + cut.name), fontsize=9, color=INK, loc="left")
 
 
 def _to_picture(item: Overlay, index: int, axis: int) -> FloatArray:
@@ -202,5 +202,5 @@ def _write_scores(axes: Axes, item: Overlay, label_names: Sequence[str]) -> None
 
 def _write_row(axes: Axes, height: float, left: str, right: str, *, size: float, colour: str) -> None:
     style: dict[str, Any] = {"fontsize": size, "color": colour, "va": "center", "transform": axes.transAxes}
-    axes.text(0.14, height, left, **style)
+    axes.text(0.14, height, escape(left), **style)
     axes.text(0.98, height, right, ha="right", **style)

@@ -13,6 +13,7 @@ from autoseg.drawing.figures import (
     COLOURS,
     INK,
     QUIET,
+    escape,
     make_figure,
     move_apart,
     save_figure,
@@ -157,7 +158,7 @@ def _name_ends(axes: Axes, curves: Mapping[str, FloatArray], *, colours: Sequenc
     """
     ends = {name: values[~np.isnan(values)][-1] for name, values in curves.items() if not np.isnan(values).all()}
     low, high = axes.get_ylim()
-    heights = move_apart(list(ends.values()), least=least * (high - low), highest=low + 0.98 * (high - low))
+    heights = move_apart(list(ends.values()), least=least * (high - low), limits=(low, low + 0.98 * (high - low)))
     colour_of = dict(zip(curves, colours, strict=False))
     for (name, value), height in zip(ends.items(), heights, strict=True):
         _write_beside(axes, f"{shorten(name)}  {value:.3f}", height, colour_of[name])
@@ -165,7 +166,7 @@ def _name_ends(axes: Axes, curves: Mapping[str, FloatArray], *, colours: Sequenc
 
 def _write_beside(axes: Axes, text: str, height: float, colour: str) -> None:
     axes.annotate(
-        text,
+        escape(text),
         xy=(1.015, height),
         xycoords=("axes fraction", "data"),
         color=colour,

@@ -34,7 +34,7 @@ def draw_critical_difference(
         methods: best mean rank first, at least two.
         mean_ranks: of each.
         groups: of methods that cannot be told apart.
-        critical_difference: in ranks.
+        critical_difference: in ranks; one that is longer than the axis is cut and said to be.
     """
     n_left = math.ceil(len(methods) / 2)
     bars_height = 0.3 + BAR * len(groups)
@@ -64,10 +64,20 @@ def _draw_scale(axes: Axes, n: int, critical_difference: float, depth: float) ->
         axes.plot([rank, rank], [0, 0.12], color=INK, linewidth=1.2)
         axes.text(rank, 0.2, str(rank), ha="center", va="bottom", fontsize=9, color=INK)
     if math.isfinite(critical_difference):
-        end = 1 + critical_difference
-        axes.plot([1, 1, 1, end, end, end], [0.74, 0.9, 0.82, 0.82, 0.9, 0.74], color=QUIET, linewidth=1.4)
-        told = f"critical difference {critical_difference:.2f} ranks"
-        axes.text(1, 0.98, told, fontsize=9, color=QUIET, ha="left", va="bottom")
+        _draw_length(axes, n, critical_difference)
+
+
+def _draw_length(axes: Axes, n: int, critical_difference: float) -> None:
+    """The critical difference as a length; an arrow where it is longer than the axis of n ranks."""
+    is_cut = critical_difference > n - 1
+    end = n if is_cut else 1 + critical_difference
+    axes.plot([1, 1, 1, end], [0.74, 0.9, 0.82, 0.82], color=QUIET, linewidth=1.4)
+    if is_cut:
+        axes.plot(end, 0.82, marker=">", markersize=6, color=QUIET)
+    else:
+        axes.plot([end, end], [0.74, 0.9], color=QUIET, linewidth=1.4)
+    told = f"critical difference {critical_difference:.2f} ranks{', longer than the axis' if is_cut else ''}"
+    axes.text(1, 0.98, told, fontsize=9, color=QUIET, ha="left", va="bottom")
 
 
 def _draw_method(axes: Axes, name: str, rank: float, *, height: float, n: int, is_left: bool) -> None:

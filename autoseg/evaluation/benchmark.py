@@ -6,6 +6,7 @@ the one thing that tables, pages and statistics are made of.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from autoseg.evaluation.comparing import Comparison
@@ -28,16 +29,19 @@ class Costs(Record):
     """What a method costs; NaN where it was not or cannot be measured. GB are 2**30 bytes.
 
     Attributes:
-        n_parameters: learned values.
+        n_parameters: learned values; NaN where the network could not be looked into.
         flops_per_patch: floating point operations of one forward pass of one patch; a multiply-add counts two.
         flops_per_case: of predicting a case: mean over the validation cases, windows and mirrorings included.
-        s_per_iteration: of training, mean over runs.
-        training_memory_gb, prediction_memory_gb: peak of the process on a CPU, of the allocator on a GPU.
-        s_per_case: of prediction, mean over cases, reading and restoring included.
-        joules: of training, mean over runs, where the machine tells.
+        s_per_iteration: of training, mean over runs; the first iteration of a sitting, which compiles, is left out.
+        training_memory_gb: highest peak of a run: of its process on a CPU, of the allocator on a GPU.
+        prediction_memory_gb: the same while up to three cases of each fold were predicted, the largest one included; on
+            a CPU with what the training of the same process left behind.
+        s_per_case: of prediction, reading and restoring included: mean over these same cases, not over all.
+        joules: of training, mean over runs, where the machine tells and a run had it to itself; NaN for several side by
+            side, whose energy nobody can tell apart.
     """
 
-    n_parameters: int
+    n_parameters: int | Score
     flops_per_patch: Score
     flops_per_case: Score
     s_per_iteration: Score
@@ -82,7 +86,7 @@ class MethodResult(Record):
         configuration: the exact settings as the plan has them, empty for predictions.
         differs: settings in which it differs from the others, by key, in words.
         runs: every fold and seed that was finished.
-        pooled: every case once, the mean over seeds; None for a failure.
+        pooled: every case once, the mean over seeds, a miss if it is one for any; None for a failure.
         seed_spread: standard deviation of the mean Dice over seeds; NaN for a single one.
         costs: None where nothing was trained here.
     """
@@ -144,5 +148,6 @@ class Benchmark(Record):
 
     @property
     def scored(self) -> tuple[MethodResult, ...]:
-        """Methods with results, best first."""
-        return tuple(sorted((m for m in self.methods if m.pooled is not None), key=lambda method: -method.mean_dice))
+        """Methods with results, best first; those last whose mean Dice is counted nowhere."""
+        scored = [method for method in self.methods if method.pooled is not None]
+        return tuple(sorted(scored, key=lambda method: (math.isnan(method.mean_dice), -method.mean_dice)))

@@ -11,6 +11,11 @@ itself estimated, so that Student's percentiles take the place of the normal one
 Statistician 2015). And where values are skewed, the side of the long tail is too short: there the percentile goes out
 as far as BCa takes it (Efron, JASA 1987), while the other side is left where it was, for skewness is poorly known from
 few cases, and to believe it would shorten intervals of symmetric values with heavy tails.
+
+No resample goes further than the farthest case, drawn every time. With few cases, or where so small a level is asked
+for that hardly a resample lies beyond it, percentiles run off what was drawn. An end that fewer than `LEAST_BEYOND`
+resamples lie beyond, or that lies among the outermost that there can be, is therefore at least as far from the mean as
+Student's t has it: both ends of five cases and fewer, and of more where many comparisons ask for a small level.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ import numpy as np
 LEVEL = 0.05  # an interval misses what it is an interval of this often
 N_RESAMPLES = 10_000  # moves the ends of a 95% interval by about 1% of its width
 SEED = 20210  # of the resampling: the same values always give the same interval
+LEAST_BEYOND = 10  # resamples, of those drawn and of the outermost one; a judgement
 CHUNK = 1 << 20  # drawn cases held at once: 8 MiB of indices
 
 FloatArray = np.ndarray
@@ -39,6 +45,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Interval of the mean that covers it with probability 1 - `level`: expanded percentile bootstrap.
 
+    Where cases, or resamples, are too few for its percentiles, it reaches at least as far as Student's interval.
+
     Args:
         values: one per case; too few to have a spread give the infinite interval.
         strata: the fold of each case; None resamples all cases together.
@@ -48,13 +56,12 @@ def bootstrap_interval(
     """
     sample = np.asarray(values, dtype=np.float64)
     groups = group_cases(sample.size, strata)
-    freedom = sample.size - len(groups)
-    if freedom < 1:
+    if sample.size - len(groups) < 1:
         return -math.inf, math.inf
     deviations = stretch_deviations(sample, groups)
     draws = draw_resamples(groups, seed=seed, n_resamples=n_resamples)
     means = np.concatenate([deviations[drawn].mean(axis=1) for drawn in draws])
-    low, high = sample.mean() + np.quantile(means, find_percentiles(deviations, freedom, level))
+    low, high = sample.mean() + place_ends(means, deviations, groups, level)
     return float(low), float(high)
 
 
@@ -92,8 +99,30 @@ def stretch_deviations(sample: FloatArray, groups: Sequence[IntArray]) -> FloatA
     return deviations
 
 
-def find_percentiles(deviations: FloatArray, freedom: int, level: float = LEVEL) -> tuple[float, float]:
-    """Shares of the resampled means below the lower and the upper end of the interval.
+def place_ends(
+    means: FloatArray, deviations: FloatArray, groups: Sequence[IntArray], level: float = LEVEL
+) -> FloatArray:
+    """Both ends of the interval (2,), relative to the mean.
+
+    Args:
+        means: of the resampled deviations.
+        deviations: stretched, one per case.
+        groups: as the cases were drawn.
+        level: how often the interval may miss.
+    """
+    from scipy import special
+
+    reach = find_reach(deviations, deviations.size - len(groups), level)
+    ends: FloatArray = np.quantile(means, special.ndtr(reach))
+    student = reach * math.sqrt(float(np.sum(deviations**2))) / deviations.size
+    farther = np.array([min(ends[0], student[0]), max(ends[1], student[1])])
+    outermost = math.exp(-sum(group.size * math.log(group.size) for group in groups))  # its share of all resamples
+    is_beyond = special.ndtr(-np.abs(reach)) < LEAST_BEYOND * max(outermost, 1 / means.size)
+    return np.where(is_beyond, farther, ends)
+
+
+def find_reach(deviations: FloatArray, freedom: int, level: float = LEVEL) -> FloatArray:
+    """How far the lower and the upper end lie from the mean (2,), in standard errors.
 
     Args:
         deviations: stretched, one per case.
@@ -106,4 +135,4 @@ def find_percentiles(deviations: FloatArray, freedom: int, level: float = LEVEL)
     squares = float(np.sum(deviations**2))
     skew = float(np.sum(deviations**3)) / (6 * squares**1.5) if squares else 0.0  # BCa's acceleration, and its bias
     low, high = (skew + (skew + end) / max(1 - skew * (skew + end), 0.5) for end in (-student, student))
-    return float(special.ndtr(min(low, -student))), float(special.ndtr(max(high, student)))
+    return np.array([min(low, -student), max(high, student)])

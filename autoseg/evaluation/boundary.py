@@ -19,11 +19,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autoseg.evaluation.surface import ROUNDING
+
 BoolArray = np.ndarray
 PackedArray = np.ndarray  # uint8 (Z, Y, ceil(X / 8)): eight voxels along x in each
 Ball = dict[int, dict[int, int]]  # dz -> dy -> how many voxels the ball reaches along x
 
-ROUNDING = 1e-6  # relative, as for surfaces: spacings are often stored with seven digits
 SLAB_VOXELS = 2**21  # of one byte each: packed, its rods stay in the processor's cache
 
 

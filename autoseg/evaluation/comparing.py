@@ -7,10 +7,11 @@ of level 5% over the number of comparisons. The one alone would call a skewed di
 other is too bold with few cases. With fewer than six cases not even a
 win on every case is below 5%, and with several comparisons it takes more; then nothing can be shown, and this is said.
 
-What is shown holds for the models that were trained: cases are drawn within their folds, and another training of the
-same methods might have differed by more. Whoever trains several seeds averages them per case first, which leaves less
-of that in the difference; `fold_differences` tell whether the folds, each with models of its own, agree. Source of the
-practice: Wiesenfarth et al., Scientific Reports 2021; Maier-Hein et al., Nature Communications 2018.
+What is shown holds for the models that were trained, and where folds are told the sentence says so: cases are drawn
+within their folds, and another training of the same methods might have differed by more. Whoever trains several seeds
+averages them per case first, which leaves less of that in the difference; `fold_differences` tell whether the folds,
+each with models of its own, agree. Source of the practice: Wiesenfarth et al., Scientific Reports 2021; Maier-Hein et
+al., Nature Communications 2018.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ import pydantic
 
 from autoseg.evaluation.bootstrapping import LEVEL, N_RESAMPLES, SEED, bootstrap_interval
 from autoseg.evaluation.pairing import Differences, FoldOf, Pair, pair_all
-from autoseg.evaluation.report import Report
+from autoseg.evaluation.report import Report, count_cases
 from autoseg.evaluation.signed_rank import correct_holm, lean_of, least_cases, signed_rank_p_value
 from autoseg.serialization import Record
 
+TRAINED_HERE = "for the models trained here"  # what intervals over cases leave out: other trainings
 NORMAL_REACH = 1.959964  # standard deviations that hold 95% of a normal distribution
 
 
@@ -72,11 +74,6 @@ class Comparison(Record):
     fold_differences: dict[str, float] = {}
     is_shown: bool
     sentence: str
-
-
-def compare(one: Report, other: Report, *, names: Pair, fold_of: FoldOf | None = None, seed: int = SEED) -> Comparison:
-    """Compare two reports of the same cases and labels. Raises UsageError if they are not."""
-    return compare_all(dict(zip(names, (one, other), strict=True)), fold_of=fold_of, seed=seed)[0]
 
 
 def compare_all(
@@ -161,15 +158,22 @@ def _describe(
 
 def _say(facts: Comparison) -> str:
     cases = count_cases(facts.n_cases)
-    figures = f"{facts.one} minus {facts.other} is Dice {facts.mean_difference:+.4f}{_say_interval(facts.interval)}"
+    sign = 1 if facts.mean_difference >= 0 else -1
+    better, worse = (facts.one, facts.other)[::sign]
+    low, high = sorted(sign * end for end in facts.interval)
+    figures = f"{better} minus {worse} is Dice {abs(facts.mean_difference):+.4f}{_say_interval((low, high))}"
     if facts.is_shown:
-        better, worse = (facts.one, facts.other)[:: 1 if facts.mean_difference > 0 else -1]
-        return f"{better} is better than {worse} on {cases}: {figures}{_say_folds(facts)}."
+        scope = f", {TRAINED_HERE}" if facts.fold_differences else ""
+        return f"{better} is better than {worse} on {cases}{scope}: {figures}{_say_folds(facts)}."
     least = least_cases(facts.n_comparisons, LEVEL)
+    among = f" among {facts.n_comparisons} comparisons" if facts.n_comparisons > 1 else ""
     few = f", for fewer than {least} can show none" if facts.n_cases < least else ""
-    if few and facts.n_comparisons > 1:
-        few += f" among {facts.n_comparisons} comparisons"
-    return f"No difference that {cases} can show{few}: {figures}."
+    alone = "; alone, without the other comparisons, these two would differ" if _would_differ_alone(facts) else ""
+    return f"No difference that {cases} can show{among}{few}: {figures}{alone}."
+
+
+def _would_differ_alone(facts: Comparison) -> bool:
+    return facts.n_comparisons > 1 and facts.p_value < LEVEL and _side_of(facts.interval) != 0
 
 
 def _say_interval(interval: tuple[float, float]) -> str:
@@ -182,11 +186,6 @@ def _say_folds(facts: Comparison) -> str:
     n_against = sum(each * facts.mean_difference <= 0 for each in facts.fold_differences.values())
     n_folds = len(facts.fold_differences)
     return f", though not in {n_against} of {n_folds} folds" if n_against else ""
-
-
-def count_cases(n_cases: int) -> str:
-    """`1 case`, `52 cases`."""
-    return "1 case" if n_cases == 1 else f"{n_cases} cases"
 
 
 def share_interval(share: float, n_cases: int) -> tuple[float, float]:

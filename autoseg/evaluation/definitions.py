@@ -6,6 +6,7 @@ One table (`FACTS`) and the sentences that stand in every report. The rows of th
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 from autoseg.evaluation.options import MetricOptions
@@ -64,6 +65,12 @@ def find_facts(metric: str) -> MetricFacts:
     return facts if tolerance == metric else facts._replace(title=f"NSD {tolerance[:-2]} {tolerance[-2:]}")
 
 
+def clip_to_range(metric: str, values: tuple[float, float]) -> tuple[float, float]:
+    """Values no further than the metric can be: shares lie in 0..1, and nothing but the volume error is below 0."""
+    low, high = (-math.inf if metric == "volume_error_ml" else 0.0), (math.inf if find_facts(metric).unit else 1.0)
+    return min(max(values[0], low), high), min(max(values[1], low), high)
+
+
 def name_nsd(tolerance: float, unit: str) -> str:
     """The metric of a tolerance: `nsd_2mm`, `nsd_0.5px`."""
     return f"{NSD}_{tolerance:g}{unit}"
@@ -79,8 +86,8 @@ OVERLAP = (
     "Dice, Jaccard, precision and recall are counted in voxels, per case and label; volumes in ml, volume error is "
     "predicted minus reference; null where the images have no spacing. A label that is empty in reference and "
     "prediction is not counted (null). Empty in the reference only: Dice, Jaccard and precision 0, recall not counted. "
-    "Empty in the prediction only: Dice, Jaccard and recall 0, precision not counted. A missing prediction scores 0 "
-    "throughout."
+    "Empty in the prediction only: Dice, Jaccard and recall 0, precision not counted. A missing prediction scores 0 in "
+    "all four; its volume counts as 0 ml."
 )
 SURFACES = (
     "Surfaces run between voxels; their elements count by their area (contours of pictures and single slices by their "
@@ -98,7 +105,8 @@ LESIONS = (
     "an intersection over union of at least {iou:g}, each one other at most; one that would have found a "
     "component too small to count is neither hit nor false. F1 is not counted without lesions on "
     "either side, sensitivity not without reference lesions; false lesions, predicted ones that find none, are counted "
-    "in every case that has a prediction. Prediction missing: F1 and sensitivity 0."
+    "in every case that has a prediction. Prediction missing: F1 and sensitivity 0, false lesions not counted (their n "
+    "is smaller then), for what it would have invented is not known."
 )
 CENTRE_LINES = (
     "clDice compares centre lines (Shit et al., CVPR 2021), of {labels} only. Empty in both: not counted. Empty in "
@@ -115,29 +123,31 @@ CLOSING = (
     "boundaries, lesions and centre lines are measured; labels that a case does not annotate are not counted (null). "
     "Where regions, unions of labels, are declared, they stand in place of labels. Mean, median and sample standard "
     "deviation are over the cases where a score is counted, n is their number; low and high are the 95% interval of "
-    "the mean, by drawing cases anew (expanded percentile bootstrap). mean_dice is the mean over foreground labels of "
+    "the mean, by drawing cases anew{within} (expanded percentile bootstrap; of few cases at least as far as Student's "
+    "t reaches), cut off where the metric ends. mean_dice is the mean over foreground labels of "
     "the mean over cases. The worst case of a metric is its lowest for shares, the highest for distances, false "
     "lesions, ECE and Brier, and the one farthest from 0 for the volume error."
 )
 
 
-def describe_definition(options: MetricOptions, *, unit: str = "mm") -> str:
+def describe_definition(options: MetricOptions, *, unit: str = "mm", by_fold: bool = False) -> str:
     """What the numbers of a report with these options mean, the policy for empty masks included.
 
     Args:
         options: of the evaluation.
         unit: of lengths: `mm`, or `px` where the images have no spacing.
+        by_fold: whether intervals draw cases within folds.
     """
     asked = set(options.groups)
     sentences = {
         "surface": SURFACES.format(unit=unit, tolerances=_describe_tolerances(options, unit)),
         "boundary": BOUNDARY.format(width=_describe_width(options, unit)),
-        "lesions": LESIONS.format(smallest=_describe_smallest(options), iou=options.lesion_iou),
+        "lesions": LESIONS.format(smallest=_describe_smallest(options, unit), iou=options.lesion_iou),
         "centre_lines": CENTRE_LINES.format(labels=", ".join(options.tubular)) if options.tubular else "",
         "calibration": CALIBRATION.format(bins=options.n_bins, reach=REACH, probable=PROBABLE),
     }
     shown = [sentence for group, sentence in sentences.items() if group in asked and sentence]
-    return " ".join([OVERLAP, *shown, CLOSING])
+    return " ".join([OVERLAP, *shown, CLOSING.format(within=" within their folds" if by_fold else "")])
 
 
 def _describe_tolerances(options: MetricOptions, unit: str) -> str:
@@ -153,8 +163,10 @@ def _describe_width(options: MetricOptions, unit: str) -> str:
     return "2% of the image's diagonal" if options.boundary_width is None else f"{options.boundary_width:g} {unit}"
 
 
-def _describe_smallest(options: MetricOptions) -> str:
-    return f" of at least {options.min_lesion_volume_ml:g} ml" if options.min_lesion_volume_ml else ""
+def _describe_smallest(options: MetricOptions, unit: str) -> str:
+    if not options.min_lesion_volume_ml:
+        return ""
+    return " (volume unknown: all counted)" if unit == "px" else f" of at least {options.min_lesion_volume_ml:g} ml"
 
 
 DEFINITION = describe_definition(MetricOptions(groups=("overlap",)))

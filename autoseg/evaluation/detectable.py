@@ -22,9 +22,9 @@ from statistics import NormalDist
 import numpy as np
 
 from autoseg.evaluation.bootstrapping import LEVEL, group_cases
-from autoseg.evaluation.comparing import count_cases
+from autoseg.evaluation.comparing import TRAINED_HERE
 from autoseg.evaluation.pairing import Differences, FoldOf, pair_all
-from autoseg.evaluation.report import Report
+from autoseg.evaluation.report import Report, count_cases
 from autoseg.evaluation.signed_rank import least_cases
 
 POWER = 0.8  # how probably a true difference of that size is shown
@@ -34,15 +34,16 @@ RANK_EFFICIENCY = 3 / math.pi  # cases that the t test needs for each of the sig
 def find_smallest_difference(reports: Mapping[str, Report], *, fold_of: FoldOf | None = None) -> tuple[float, str]:
     """The difference in mean Dice that these cases would show with probability 80% between two of these methods.
 
-    Pairs of methods that err alike spread less and show smaller differences. The number is the median over pairs; the
-    sentence tells the smallest and the largest as well.
+    Pairs of methods that err alike spread less and show smaller differences. The number is the median over pairs that
+    can show any; the sentence tells the smallest and the largest as well, and how many pairs can show none.
 
     Args:
-        reports: by the method's name, all of the same cases and labels.
+        reports: by the method's name, all of the same cases and labels. What nobody means to tell apart spreads the
+            differences and counts as comparisons: the caller leaves floors out.
         fold_of: the fold that held each case out; spread is counted within folds then.
 
     Returns:
-        The difference, infinite where nothing could be shown, NaN for fewer than two methods; and the same in words.
+        The difference, infinite where no pair could show any, NaN for fewer than two methods; and the same in words.
 
     Raises:
         UsageError: reports of different cases or labels, or a case without a fold.
@@ -52,8 +53,10 @@ def find_smallest_difference(reports: Mapping[str, Report], *, fold_of: FoldOf |
         return math.nan, ""
     differences = pair_all(reports, pairs, fold_of=fold_of)
     sizes = [smallest_difference(measure_spread(its), its.values.size, len(pairs)) for its in differences]
-    n_cases = min(its.values.size for its in differences)
-    return float(np.median(sizes)), _say(sizes, n_cases)
+    n_cases = sorted(its.values.size for its in differences)
+    finite = [size for size in sizes if math.isfinite(size)]
+    scope = "" if fold_of is None else f", {TRAINED_HERE}"
+    return float(np.median(finite or [math.inf])), _say(finite, len(sizes), (n_cases[0], n_cases[-1]), scope)
 
 
 def smallest_difference(spread: float, n_cases: int, n_comparisons: int, *, power: float = POWER) -> float:
@@ -86,18 +89,21 @@ def measure_spread(differences: Differences) -> float:
     return math.sqrt(sum(float(np.sum((values[group] - values[group].mean()) ** 2)) for group in groups) / freedom)
 
 
-def _say(sizes: list[float], n_cases: int) -> str:
-    cases, n = count_cases(n_cases), len(sizes)
+def _say(sizes: list[float], n: int, n_cases: tuple[int, int], scope: str) -> str:
+    """Of `n` pairs, those that can show anything with these sizes, on these least and most cases."""
+    cases = count_cases(n_cases[1]) if n_cases[0] == n_cases[1] else f"{n_cases[0]} to {n_cases[1]} cases"
     among = "" if n == 1 else f" among {n} comparisons"
-    if math.isinf(max(sizes)):
+    if not sizes:
         return f"{cases} can show no difference{among}, however large: it takes at least {least_cases(n, LEVEL)}."
     if max(sizes) == 0:
         return f"On {cases} the methods differ by the same everywhere, so that no size can be told that would be shown."
     shown = (
-        f"A difference of {np.median(sizes):.4f} in mean Dice would be shown by {cases} with probability {POWER:.0%}"
+        f"A difference of about {np.median(sizes):.4f} in mean Dice would be shown by {cases} with probability "
+        f"{POWER:.0%}{among}{scope}"
     )
     if n == 1:
         return f"{shown}; a smaller one would probably be missed."
+    few = f", {n - len(sizes)} with too few cases for any" if len(sizes) < n else ""
     return (
-        f"{shown}{among} (median over pairs; {min(sizes):.4f} to {max(sizes):.4f}); smaller ones would often be missed."
+        f"{shown} (median over pairs; {min(sizes):.4f} to {max(sizes):.4f}{few}); smaller ones would often be missed."
     )

@@ -15,14 +15,14 @@ from pathlib import Path
 from autoseg.data.labels import Labels
 from autoseg.errors import DatasetError, UsageError
 from autoseg.evaluation.case_files import CaseJob, evaluate_jobs
-from autoseg.evaluation.definitions import DEFINITION, describe_definition, find_facts
-from autoseg.evaluation.intervals import UNKNOWN, Interval, bootstrap_intervals
-from autoseg.evaluation.matching import find_annotated, find_labels, match_files, measure_labels
-from autoseg.evaluation.options import MetricOptions
+from autoseg.evaluation.definitions import clip_to_range, describe_definition, find_facts
+from autoseg.evaluation.intervals import Interval, bootstrap_intervals
+from autoseg.evaluation.matching import find_annotated, find_labels, find_unit, match_files, measure_labels
+from autoseg.evaluation.options import ALL_TUBULAR, MetricOptions
+from autoseg.evaluation.pairing import FoldOf, find_folds
 from autoseg.evaluation.report import METRICS, CaseScores, Report, Summary, WorstCase, mean_of
+from autoseg.evaluation.tables import name_length_unit
 from autoseg.serialization import did_you_mean
-
-ALL_TUBULAR = "all"
 
 Progress = Callable[[int, int], None]
 Column = list[tuple[str, float]]  # case ids, and the scores of a metric of a label where it is counted
@@ -45,8 +45,8 @@ def evaluate_folders(
         reference: a folder of reference segmentations, or one file.
         predicted: a folder of predicted segmentations, or one file, in the numbering of the reference.
         labels: names and numbers; by default from a `dataset.json` beside or above the reference, else the numbers
-            that references and predictions hold, 0 being background. From that file it is known, too, which cases
-            annotate some labels only.
+            that references and predictions hold, 0 being background. Which cases annotate some labels only is known
+            from that file in either case.
         case_ids: the cases to score, where not all of the folder's; each must have a reference.
         options: which metrics, with which tolerances; those of `MetricOptions()` by default.
         probabilities: folder in which `predict-ensemble` saved what it predicted; calibration is measured then.
@@ -54,7 +54,8 @@ def evaluate_folders(
         on_progress: called with (cases done, cases in all).
 
     Raises:
-        DatasetError: no segmentations, two files for one case, unequal geometry, or an undeclared label.
+        DatasetError: no segmentations, two files for one case, unequal geometry, an undeclared label, or lengths in mm
+            and in px together.
         UsageError: options name a label that there is not.
         ResourceError: a worker died or memory ran out; names the case.
     """
@@ -62,7 +63,9 @@ def evaluate_folders(
     references, predictions = match_files(reference, predicted)
     wanted = sorted(references if case_ids is None else set(case_ids))
     _refuse_unknown(wanted, references, reference)
-    annotated = find_annotated(reference) if labels is None else {}
+    if "surface" in chosen.groups:
+        refuse_mixed_units({one: find_unit(references[one]) for one in wanted})
+    annotated = find_annotated(reference)
     labels = labels or find_labels(reference) or measure_labels(wanted, references, predictions)
     refuse_unknown_labels(chosen, labels)
     jobs = [
@@ -101,6 +104,7 @@ def make_report(
     *,
     without_reference: Sequence[str] = (),
     options: MetricOptions | None = None,
+    fold_of: FoldOf | None = None,
 ) -> Report:
     """Sum cases up.
 
@@ -109,12 +113,19 @@ def make_report(
         labels: the labels that the cases were scored on.
         without_reference: names of predictions that had no reference.
         options: that the cases were scored with; None where that is not known.
+        fold_of: the fold that held each case out, so that intervals draw cases within folds; the definition tells.
+
+    Raises:
+        DatasetError: distances of some cases are in mm, of others in px.
+        UsageError: a case without a fold.
     """
     ordered = tuple(sorted(cases, key=lambda case: case.case_id))
+    refuse_mixed_units({case.case_id: name_length_unit(case) for case in ordered if _has_distances(case)})
+    find_folds([case.case_id for case in ordered], fold_of)
     columns = {name: _gather(ordered, name) for name, _ in labels.targets}
-    summary = _summarise_columns(columns)
+    summary = _summarise_columns(columns, fold_of)
     return Report(
-        definition=_describe(columns, options),
+        definition=_describe(columns, options, by_fold=fold_of is not None),
         options=options,
         mean_dice=mean_of([metrics["dice"].mean for metrics in summary.values()]),
         n_cases=len(ordered),
@@ -124,6 +135,21 @@ def make_report(
         worst={name: dict(_find_worst(metrics)) for name, metrics in columns.items()},
         cases=ordered,
     )
+
+
+def refuse_mixed_units(units: Mapping[str, str]) -> None:
+    """Raise DatasetError if the lengths of some cases are in mm, of others in px; units by case."""
+    of_unit = {unit: [case_id for case_id, its in units.items() if its == unit] for unit in ("mm", "px")}
+    if of_unit["mm"] and of_unit["px"]:
+        some = "; ".join(f"{unit}: {', '.join(names[:3])}" for unit, names in of_unit.items())
+        raise DatasetError(
+            f"{len(of_unit['px'])} of {len(units)} cases have no spacing, and their distances are in px, not in mm "
+            f"({some}). Evaluate both kinds apart (--cases), or without surface."
+        )
+
+
+def _has_distances(case: CaseScores) -> bool:
+    return any(not math.isnan(scores.hd95) for scores in case.labels.values())
 
 
 def _gather(cases: Sequence[CaseScores], name: str) -> dict[str, Column]:
@@ -137,26 +163,25 @@ def _gather(cases: Sequence[CaseScores], name: str) -> dict[str, Column]:
     return columns
 
 
-def _summarise_columns(columns: Mapping[str, Mapping[str, Column]]) -> dict[str, dict[str, Summary]]:
-    flat = [[value for _, value in column] for metrics in columns.values() for column in metrics.values()]
-    made = map(_summarise, flat, bootstrap_intervals(flat))
-    return {name: {metric: next(made) for metric in metrics} for name, metrics in columns.items()}
+def _summarise_columns(
+    columns: Mapping[str, Mapping[str, Column]], fold_of: FoldOf | None
+) -> dict[str, dict[str, Summary]]:
+    flat = [column for metrics in columns.values() for column in metrics.values()]
+    values = [[value for _, value in column] for column in flat]
+    strata = None if fold_of is None else [[fold_of[case_id] for case_id, _ in column] for column in flat]
+    made = iter(zip(values, bootstrap_intervals(values, strata=strata), strict=True))
+    return {name: {metric: _summarise(metric, *next(made)) for metric in metrics} for name, metrics in columns.items()}
 
 
-def summarise(values: Sequence[float]) -> Summary:
-    """Mean with its interval, median and sample standard deviation of the values that are defined, and their number."""
-    defined = [value for value in values if not math.isnan(value)]
-    return _summarise(defined, bootstrap_intervals([defined])[0])
-
-
-def _summarise(defined: Sequence[float], interval: Interval = UNKNOWN) -> Summary:
+def _summarise(metric: str, defined: Sequence[float], interval: Interval) -> Summary:
+    low, high = interval if math.isnan(interval[0]) else clip_to_range(metric, interval)
     return Summary(
         mean=mean_of(defined),
         median=statistics.median(defined) if defined else math.nan,
         std=statistics.stdev(defined) if len(defined) > 1 else math.nan,
         n=len(defined),
-        low=interval[0],
-        high=interval[1],
+        low=low,
+        high=high,
     )
 
 
@@ -169,11 +194,12 @@ def _find_worst(columns: Mapping[str, Column]) -> Iterable[tuple[str, WorstCase]
             yield metric, WorstCase(case_id=case_id, value=value, direction=direction)
 
 
-def _describe(columns: Mapping[str, Mapping[str, Column]], options: MetricOptions | None) -> str:
+def _describe(columns: Mapping[str, Mapping[str, Column]], options: MetricOptions | None, *, by_fold: bool) -> str:
     """What the numbers mean; calibration and pixels only where they were measured."""
     if options is None:
-        return DEFINITION
+        return describe_definition(MetricOptions(groups=("overlap",)), by_fold=by_fold)
     measured = {metric for metrics in columns.values() for metric, column in metrics.items() if column}
     groups = tuple(group for group in options.groups if group != "calibration" or "ece" in measured)
     is_known = "reference_ml" in measured or "dice" not in measured
-    return describe_definition(options.model_copy(update={"groups": groups}), unit="mm" if is_known else "px")
+    shown = options.model_copy(update={"groups": groups})
+    return describe_definition(shown, unit="mm" if is_known else "px", by_fold=by_fold)

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoseg.evaluation.options import MetricOptions
+from autoseg.evaluation.overlap import divide
 
 PAIRS_AT_ONCE = 1000  # assigned in one call, and at least one group; its time grows with their square
 VOLUME_TOLERANCE = 1e-6  # voxels: a component of exactly the least volume counts, whatever floats make of it
@@ -61,21 +62,17 @@ class Detection:
     @property
     def sensitivity(self) -> float:
         """Share of the reference's lesions that were found."""
-        return _divide(self.n_found, self.n_reference)
+        return divide(self.n_found, self.n_reference)
 
     @property
     def precision(self) -> float:
         """Share of the predicted lesions that found one."""
-        return _divide(self.n_found, self.n_predicted)
+        return divide(self.n_found, self.n_predicted)
 
     @property
     def f1(self) -> float:
         """Harmonic mean of both, the Dice of lesions."""
-        return _divide(2 * self.n_found, self.n_reference + self.n_predicted)
-
-
-def _divide(part: int, whole: int) -> float:
-    return part / whole if whole else math.nan
+        return divide(2 * self.n_found, self.n_reference + self.n_predicted)
 
 
 def detect_lesions(reference: Mask, predicted: Mask, *, voxel_volume_ml: float, options: MetricOptions) -> Detection:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from autoseg.data.annotated import parse_annotated
+from autoseg.data.annotated import KEY, parse_annotated
 from autoseg.data.declarations import parse_labels, read_declarations
 from autoseg.data.labels import Labels
 from autoseg.data.probability_reading import PROBABILITY
-from autoseg.errors import DatasetError
+from autoseg.errors import AutosegError, DatasetError
 
 REFERENCE_FOLDERS = ("labelsTr", "labelsTs", "labels")  # where a dataset keeps its references
 
@@ -63,6 +63,8 @@ def find_annotated(reference: Path) -> dict[str, tuple[str, ...]]:
     if file is None:
         return {}
     declared = read_declarations(file)
+    if KEY not in declared:
+        return {}
     return parse_annotated(declared, parse_labels(declared, file)[0], file)
 
 
@@ -86,3 +88,16 @@ def measure_labels(wanted: Sequence[str], references: Mapping[str, Path], predic
             "nothing to compare. Give the folder a dataset.json with the labels to score them as empty."
         )
     return Labels(names=("background", *(f"label {value}" for value in foreground)), values=(0, *foreground))
+
+
+def find_unit(path: Path) -> str:
+    """The unit of lengths of a file: `mm`, or `px` where its format stores no spacing.
+
+    A file that cannot be read is told when it is its turn, and says `mm`.
+    """
+    from autoseg.data.image_io import read_header
+
+    try:
+        return "mm" if read_header(path).geometry.has_spacing else "px"
+    except AutosegError:
+        return "mm"

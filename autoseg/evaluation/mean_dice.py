@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from autoseg.evaluation.bootstrapping import bootstrap_interval
+from autoseg.evaluation.definitions import clip_to_range
 from autoseg.evaluation.report import Report
 
 FloatArray = np.ndarray
@@ -33,7 +34,7 @@ def share_mean_dice(report: Report) -> FloatArray:
 
 
 def find_mean_dice_interval(report: Report, fold_of: Mapping[str, int] | None = None) -> Interval:
-    """95% interval of the mean foreground Dice; NaN where no or a single case is counted.
+    """95% interval of the mean foreground Dice, cut off at 0 and 1; NaN where no or a single case is counted.
 
     Args:
         report: of at least one case.
@@ -43,4 +44,4 @@ def find_mean_dice_interval(report: Report, fold_of: Mapping[str, int] | None = 
         return math.nan, math.nan
     strata = None if fold_of is None else [fold_of.get(case.case_id) for case in report.cases]
     low, high = bootstrap_interval(share_mean_dice(report), strata=strata)
-    return (low, high) if math.isfinite(low) else (math.nan, math.nan)
+    return clip_to_range("dice", (low, high)) if math.isfinite(low) else (math.nan, math.nan)

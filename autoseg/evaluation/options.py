@@ -7,6 +7,7 @@ from typing import Literal
 from autoseg.serialization import Record
 
 Group = Literal["overlap", "surface", "boundary", "lesions", "centre_lines", "calibration"]
+ALL_TUBULAR = "all"  # every label is
 GROUPS: tuple[Group, ...] = ("overlap", "surface", "boundary", "lesions", "centre_lines", "calibration")
 
 

@@ -15,7 +15,8 @@ R the voxels of a label in the reference and P those predicted,
     something   empty          0     0        NaN        0
     anything    missing file   0     0        0          0
 
-Volumes are in millilitres, the volume error is predicted minus reference. Voxels that the reference leaves unannotated
+Volumes are in millilitres, the volume error is predicted minus reference; the predicted volume of a missing file is 0,
+so that its error is minus the reference, and none where that is empty. Voxels that the reference leaves unannotated
 (`IGNORED`) are outside of every count.
 """
 
@@ -47,25 +48,26 @@ class Overlap:
     @property
     def dice(self) -> float:
         """Twice the shared voxels over the sum of both."""
-        return _divide(2 * self.n_both, self.n_reference + self.n_predicted)
+        return divide(2 * self.n_both, self.n_reference + self.n_predicted)
 
     @property
     def jaccard(self) -> float:
         """Shared voxels over the voxels of either."""
-        return _divide(self.n_both, self.n_reference + self.n_predicted - self.n_both)
+        return divide(self.n_both, self.n_reference + self.n_predicted - self.n_both)
 
     @property
     def precision(self) -> float:
         """Share of the predicted voxels that are right."""
-        return _divide(self.n_both, self.n_predicted)
+        return divide(self.n_both, self.n_predicted)
 
     @property
     def recall(self) -> float:
         """Share of the reference's voxels that were found."""
-        return _divide(self.n_both, self.n_reference)
+        return divide(self.n_both, self.n_reference)
 
 
-def _divide(part: int, whole: int) -> float:
+def divide(part: int, whole: int) -> float:
+    """A share, NaN of nothing."""
     return part / whole if whole else math.nan
 
 
@@ -85,14 +87,14 @@ def count_confusion(reference: IntArray, predicted: IntArray, n_labels: int) -> 
     """
     if reference.shape != predicted.shape:
         raise ValueError(f"reference has shape {reference.shape}, predicted {predicted.shape}; both must be equal.")
-    truth, guess = reference.reshape(-1), predicted.reshape(-1)
+    reference, predicted = reference.reshape(-1), predicted.reshape(-1)
     counts = np.zeros((n_labels + 1) * n_labels, dtype=np.int64)
-    for first in range(0, truth.size, VOXELS_AT_ONCE):
+    for first in range(0, reference.size, VOXELS_AT_ONCE):
         part = slice(first, first + VOXELS_AT_ONCE)
-        _check_range(truth[part], IGNORED, n_labels)
-        _check_range(guess[part], 0, n_labels)
-        rows = truth[part].astype(np.int64) - IGNORED
-        counts += np.bincount(rows * n_labels + guess[part].astype(np.int64), minlength=counts.size)
+        _check_range(reference[part], IGNORED, n_labels)
+        _check_range(predicted[part], 0, n_labels)
+        rows = reference[part].astype(np.int64) - IGNORED
+        counts += np.bincount(rows * n_labels + predicted[part].astype(np.int64), minlength=counts.size)
     return counts.reshape(n_labels + 1, n_labels)[-IGNORED:]
 
 

@@ -64,7 +64,8 @@ def pair_all(
         require_same(reports[one], reports[other], (one, other))
     tables = {name: dice_table(reports[name]) for name in dict.fromkeys(itertools.chain(*pairs))}
     return [
-        _subtract(tables[one], tables[other], (one, other), find_folds(reports[one], fold_of)) for one, other in pairs
+        _subtract(tables[one], tables[other], (one, other), find_folds(list_cases(reports[one]), fold_of))
+        for one, other in pairs
     ]
 
 
@@ -90,14 +91,19 @@ def require_same(one: Report, other: Report, names: Pair) -> None:
         raise UsageError(f"{names[0]} has labels {list(one.summary)}, {names[1]} has {list(other.summary)}.")
 
 
-def find_folds(report: Report, fold_of: FoldOf | None) -> tuple[int, ...] | None:
-    """The fold of each case of a report, None where folds are not told. Raises UsageError for a case without one."""
+def find_folds(case_ids: Sequence[str], fold_of: FoldOf | None) -> tuple[int, ...] | None:
+    """The fold of each case, None where folds are not told. Raises UsageError for a case without one."""
     if fold_of is None:
         return None
-    unknown = [case.case_id for case in report.cases if case.case_id not in fold_of]
+    unknown = [case_id for case_id in case_ids if case_id not in fold_of]
     if unknown:
         raise UsageError(f"No fold is told for {', '.join(unknown[:5])}. Name the fold of every case, or of none.")
-    return tuple(fold_of[case.case_id] for case in report.cases)
+    return tuple(fold_of[case_id] for case_id in case_ids)
+
+
+def list_cases(report: Report) -> list[str]:
+    """Ids of the cases of a report."""
+    return [case.case_id for case in report.cases]
 
 
 def dice_table(report: Report) -> FloatArray:

@@ -83,19 +83,6 @@ class CalibrationSums:
         return Calibrated(float(np.abs(self._probability - self._reference).sum() / n), self._squares / n, n)
 
 
-def measure_calibration(probability: FloatArray, reference: Mask, n_bins: int) -> Calibrated:
-    """Score probabilities over all voxels given.
-
-    Args:
-        probability: of the label or region, 0..1, any shape.
-        reference: bool, same shape.
-        n_bins: of the ECE, at least 1.
-    """
-    sums = CalibrationSums(n_bins)
-    sums.add(probability, reference)
-    return sums.measure()
-
-
 def measure_file(
     path: Path, reference: Mask, *, geometry: Geometry, n_bins: int, annotated: Mask | None = None
 ) -> Calibrated:

@@ -6,7 +6,8 @@ ranks differ at all, and if it does at 5%, the critical difference of Nemenyi wh
     critical difference = q sqrt(k (k + 1) / (6 n)),    q = 95% quantile of the studentized range of k / sqrt(2)
 
 for k methods and n cases (Demšar, JMLR 2006). How stable the ranking is, is seen by resampling the cases, within folds
-where these are told (Wiesenfarth et al., Scientific Reports 2021).
+where these are told (Wiesenfarth et al., Scientific Reports 2021). Of fewer than six cases, which show no difference
+between two methods, the sentence says nothing of it: resamples of few cases agree with them whatever others would say.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from autoseg.evaluation.bootstrapping import LEVEL, N_RESAMPLES, SEED, draw_resamples, group_cases
-from autoseg.evaluation.comparing import count_cases
-from autoseg.evaluation.pairing import DECIMALS, FoldOf, dice_table, find_folds, require_same
-from autoseg.evaluation.report import Report
+from autoseg.evaluation.comparing import TRAINED_HERE
+from autoseg.evaluation.pairing import DECIMALS, FoldOf, dice_table, find_folds, list_cases, require_same
+from autoseg.evaluation.report import Report, count_cases
+from autoseg.evaluation.signed_rank import least_cases
 from autoseg.serialization import Record
+
+FEWEST = least_cases(1, LEVEL)  # cases that say anything about stability
 
 FloatArray = np.ndarray
 
@@ -79,7 +83,7 @@ def rank_methods(
     counted = ~np.isnan(dices[:, 0])
     if not counted.any():
         return None
-    folds = find_folds(reports[names[0]], fold_of)
+    folds = find_folds(list_cases(reports[names[0]]), fold_of)
     strata = None if folds is None else list(itertools.compress(folds, counted))
     ranks = rank_cases(dices[counted])
     order = np.argsort(ranks.mean(axis=0), kind="stable")
@@ -157,7 +161,8 @@ def _describe(
         stability=_mean_tau(ranks.sum(axis=0), sums),
         sentence="",
     )
-    return facts.model_copy(update={"sentence": _say(facts, n_resamples)})
+    scope = "" if strata is None else f", {TRAINED_HERE}"
+    return facts.model_copy(update={"sentence": _say(facts, scope) + _say_stability(facts, n_resamples)})
 
 
 def _resample_sums(ranks: FloatArray, strata: Sequence[int] | None, seed: int, n_resamples: int) -> FloatArray:
@@ -186,28 +191,30 @@ def _mean_tau(whole: FloatArray, sums: FloatArray) -> float:
     return float(taus.mean())
 
 
-def _say(facts: Ranking, n_resamples: int) -> str:
+def _say(facts: Ranking, scope: str) -> str:
     cases, n_methods = count_cases(facts.n_cases), len(facts.methods)
     if facts.friedman_p >= LEVEL:
         return (
             f"The ranks of {n_methods} methods differ by no more than {cases} would make them differ by chance "
-            f"(Friedman p {facts.friedman_p:.3f}); {_say_stability(facts, n_resamples)}."
+            f"(Friedman p {facts.friedman_p:.3f})"
         )
     first, tied = facts.methods[0], next((group for group in facts.groups if facts.methods[0] in group), ())
     rest = [name for name in facts.methods[1:] if name not in tied]
-    parts = [f"{first} ranks first of {n_methods} on {cases}, mean rank {facts.mean_ranks[0]:.2f}"]
+    parts = [f"{first} ranks first of {n_methods} on {cases}{scope}, mean rank {facts.mean_ranks[0]:.2f}"]
     if rest:
         parts.append(f"shown to rank before {_join(rest)} (critical difference {facts.critical_difference:.2f})")
     if tied:
         parts.append(f"not shown to rank before {_join(tied[1:])}")
-    return f"{', '.join(parts)}; {_say_stability(facts, n_resamples)}."
+    return ", ".join(parts)
 
 
 def _say_stability(facts: Ranking, n_resamples: int) -> str:
+    if facts.n_cases < FEWEST:
+        return "."
     first = facts.methods[0]
     return (
-        f"{first} came first in {facts.rank_shares[first][0]:.0%} of {n_resamples} resamples of the cases, whose "
-        f"rankings agree with this one by a mean Kendall tau of {facts.stability:.2f}"
+        f"; {first} came first in {facts.rank_shares[first][0]:.0%} of {n_resamples} resamples of the cases, whose "
+        f"rankings agree with this one by a mean Kendall tau of {facts.stability:.2f}."
     )
 
 

@@ -211,6 +211,11 @@ class Report(Record):
         return _leave_out(shown, ("options", "worst"))
 
 
+def count_cases(n_cases: int) -> str:
+    """`1 case`, `52 cases`."""
+    return "1 case" if n_cases == 1 else f"{n_cases} cases"
+
+
 def mean_of(values: Sequence[float]) -> float:
     """Mean of the values that are defined, NaN if none is."""
     defined = [value for value in values if not math.isnan(value)]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from autoseg.errors import UsageError
-from autoseg.evaluation.report import Report
+from autoseg.evaluation.report import Report, count_cases
 from autoseg.evaluation.tables import (
     TIDY_COLUMNS,
     Cell,
@@ -93,8 +93,7 @@ def _describe(report: Report) -> Iterator[str]:
 
 def describe_report(report: Report) -> Iterator[str]:
     """In sentences: how many cases, the mean Dice, what is missing, and how to read the tables."""
-    cases = "1 case" if report.n_cases == 1 else f"{report.n_cases} cases"
-    yield f"{cases}, mean foreground Dice {_format(report.mean_dice)}."
+    yield f"{count_cases(report.n_cases)}, mean foreground Dice {_format(report.mean_dice)}."
     if report.missing:
         yield f"Missing predictions, which score as misses: {_name(report.missing)}."
     if report.without_reference:

@@ -1,10 +1,12 @@
 """How far does knowing where a label usually lies lead, without a look at the image?
 
 Every mask is laid on a common grid, corner on corner, whatever the shape of its image, and averaged over the training
-cases: the prior is the share of cases that have the label there. A case is segmented by the prior on its own grid:
-a voxel belongs to a label where the prior reaches a threshold, the one out of 101 with the best Dice over the training
-cases' voxels together; where several labels do, the more probable one wins. Regions are painted in their declared order
-instead.
+cases: the prior is the share of cases that have the label there, of those whose reference says anything there. Where a
+grid is coarser, a voxel is the mean of those that it covers, so that a thin structure is thinned out and not lost;
+where it is finer, values are interpolated linearly between voxel centres. A case is segmented by the prior on its own
+grid: a voxel belongs to a label where the prior reaches a threshold, the one out of 101 with the best Dice over the
+training cases' voxels together; where several labels do, the more probable one wins. Regions are painted in their
+declared order instead.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from autoseg.errors import DatasetError
 from autoseg.floors.cases import FloorCase, ReadCases, Target, find_supervised, find_target, paint
 
-MAX_PRIOR_VALUES = 1 << 26  # of all targets together: 256 MB
+MAX_PRIOR_VALUES = 1 << 26  # of all targets together: 256 MB, and the counts as much again
 MAX_PRIOR_SIDE = 128  # voxels: masks averaged over cases have no finer detail
 N_THRESHOLDS = 101  # 0, 0.01, ..., 1; the first would take everything and is never chosen over a better one
 
@@ -78,12 +80,33 @@ def fit_mean_shape(read_cases: ReadCases, targets: Sequence[Target], *, are_regi
 
 
 def lay(volume: Array, shape: Shape) -> Array:
-    """A volume (Z, Y, X) on another grid over the same extent, linearly between voxel centres: float32 of `shape`."""
-    if volume.shape == shape:
-        return volume.astype(np.float32)
-    factors = [new / old for new, old in zip(shape, volume.shape, strict=True)]
-    laid: Array = ndimage.zoom(volume.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True)
-    return laid
+    """A volume (Z, Y, X) on another grid over the same extent: float32 of `shape`.
+
+    Along axes that get coarser a voxel is the mean over its extent, along the others linear between voxel centres.
+    """
+    laid = volume.astype(np.float32)
+    for axis in range(laid.ndim):
+        if shape[axis] < laid.shape[axis]:
+            laid = _average_blocks(laid, axis, shape[axis])
+    if laid.shape == shape:
+        return laid
+    factors = [new / old for new, old in zip(shape, laid.shape, strict=True)]
+    finer: Array = ndimage.zoom(laid, factors, order=1, mode="nearest", grid_mode=True)
+    return finer
+
+
+def _average_blocks(volume: Array, axis: int, n_new: int) -> Array:
+    """The mean over each of `n_new` equal parts of an axis; a voxel that two of them share counts in both by its share.
+
+    The matrix of shares (new, old) is sparse: every old voxel lies in few parts.
+    """
+    n_old = volume.shape[axis]
+    edges_new, edges_old = np.linspace(0, n_old, n_new + 1), np.arange(n_old + 1)
+    shared = np.minimum(edges_new[1:, None], edges_old[1:]) - np.maximum(edges_new[:-1, None], edges_old[:-1])
+    shares = sparse.csr_array(np.maximum(shared, 0).astype(np.float32) * np.float32(n_new / n_old))
+    moved = np.moveaxis(volume, axis, 0)
+    averaged = shares @ moved.reshape(n_old, -1)
+    return np.moveaxis(averaged.reshape(n_new, *moved.shape[1:]), 0, axis)
 
 
 def _choose_grid(shapes: Sequence[Shape], n_targets: int) -> Shape:
@@ -95,15 +118,16 @@ def _choose_grid(shapes: Sequence[Shape], n_targets: int) -> Shape:
 
 
 def _average(read_cases: ReadCases, targets: Sequence[Target], grid: Shape) -> Array:
-    """Share of the cases that annotate a target and have it there."""
+    """Share of the cases that have a target there, of those that annotate it and say anything there."""
     prior = np.zeros((len(targets), *grid), dtype=np.float32)
-    n_cases = np.zeros(len(targets))
+    n_cases = np.zeros_like(prior)
     for case in read_cases():
+        known = lay(find_supervised(case), grid)
         for at, target in enumerate(targets):
             if case.annotated[at]:
                 prior[at] += lay(find_target(case, target), grid)
-                n_cases[at] += 1
-    prior /= np.maximum(n_cases, 1).astype(np.float32)[:, None, None, None]
+                n_cases[at] += known
+    np.divide(prior, n_cases, out=prior, where=n_cases > 0)
     return prior
 
 

@@ -43,7 +43,6 @@ class NetworkCosts:
     Attributes:
         n_parameters: learned values.
         flops_per_patch: floating point operations of one forward pass, as in prediction.
-        training_flops_per_patch: of a forward and a backward pass in training, coarser heads included.
         kept_bytes: that autograd keeps between the two in float32, input included, parameters and buffers left out.
         kept_blocks: the same, by piece of memory.
         peak_bytes: that live at the busiest moment of the two, gradients of the weights included.
@@ -53,7 +52,6 @@ class NetworkCosts:
 
     n_parameters: int
     flops_per_patch: int
-    training_flops_per_patch: int
     kept_bytes: int
     kept_blocks: tuple[int, ...]
     peak_bytes: int
@@ -84,7 +82,6 @@ def measure_costs(
     return NetworkCosts(
         n_parameters=sum(parameter.numel() for parameter in there.parameters()),
         flops_per_patch=flops,
-        training_flops_per_patch=round(training.flops / training.batch_size),
         kept_bytes=round(sum(training.kept_blocks) / training.batch_size),
         kept_blocks=tuple(round(size / training.batch_size) for size in training.kept_blocks),
         peak_bytes=round(training.peak_bytes / training.batch_size),
@@ -139,14 +136,13 @@ class _Training:
 
         own = {each.untyped_storage()._cdata for each in (*network.parameters(), *network.buffers())}
         network.train()
-        with _Watch() as watch, FlopCounterMode(display=False) as counter:
+        with _Watch() as watch:
             image = torch.zeros(shape, device=META)
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
                 levels = _list_levels(network(image))
             self.kept_blocks = [storage.nbytes() for place, storage in kept.items() if place not in own]
             kept.clear()
             torch.autograd.backward(levels, [torch.ones_like(level) for level in levels])
-        self.flops = counter.get_total_flops()
         self.peak_bytes = watch.peak_bytes
         self.uncounted = watch.uncounted
         self.output_shapes = tuple(tuple(level.shape[1:]) for level in levels)

@@ -25,6 +25,7 @@ from autoseg.planning.plan import Configuration
 
 FROM_THE_PLAN = "width, stages, strides and kernels from the plan"
 NORMALIZED = "instance normalisation, as in unet, where it has none"
+DROPOUT = "the plan's dropout after every convolution instead of"
 
 
 def find_method(name: str) -> Method | None:
@@ -33,7 +34,10 @@ def find_method(name: str) -> Method | None:
     if network in segmentation_models.METHODS:
         return segmentation_models.find_method(name)
     method = METHODS.get(network)
-    return method if method is None or variant is None else replace(method, name=name)
+    if method is None or variant is None:
+        return method
+    differs = _describe_mednext(variant) if network == "mednext" else method.differs
+    return replace(method, name=name, differs=differs)
 
 
 def _build_unet(configuration: Configuration, n_channels: int, n_outputs: int) -> nn.Module:
@@ -52,6 +56,13 @@ def _build_mednext(configuration: Configuration, n_channels: int, n_outputs: int
     size = split_network(configuration.network.value)[1] or next(iter(EXPANSIONS))
     is_deep = _asked(configuration)
     return _follow_plan(MedNeXt, configuration, n_channels, n_outputs, size=size, deep_supervision=is_deep)
+
+
+def _describe_mednext(size: str) -> str:
+    return (
+        f"{FROM_THE_PLAN} instead of 32 features over five stages at 1 mm; transposed blocks are padded at the end of "
+        f"an axis instead of its beginning; no head on the bottleneck; size {size.upper()}"
+    )
 
 
 def _build(network: Callable[..., nn.Module], *, supervises: bool) -> Builder:
@@ -91,7 +102,8 @@ BASELINES = (
         "unet_2015",
         _build(UNet2015, supervises=False),
         "Ronneberger et al. 2015, MICCAI, arXiv 1505.04597",
-        f"{FROM_THE_PLAN} instead of 64 features over five stages in 2D; padded, so that shapes are kept; {NORMALIZED}",
+        f"{FROM_THE_PLAN} instead of 64 features over five stages in 2D; padded, so that shapes are kept; {DROPOUT} "
+        f"dropout at the end of the contracting path; {NORMALIZED}",
     ),
     Method(
         "fcn8s",
@@ -99,7 +111,8 @@ BASELINES = (
         "Long et al. 2015, CVPR, arXiv 1411.4038",
         f"from scratch instead of from ImageNet's weights; {FROM_THE_PLAN} instead of VGG-16's, and the coarsest stage "
         f"in place of 4,096 fully connected features; with fewer than five poolings the three coarsest depths are "
-        f"scored; {NORMALIZED}",
+        f"scored; images are not padded by 100 voxels and scores not cropped; the scores of pool3 and pool4 are summed "
+        f"as they are, not scaled down first; {DROPOUT} a half on the fully connected layers; {NORMALIZED}",
     ),
     Method(
         "vnet",
@@ -112,22 +125,23 @@ BASELINES = (
         "unet_plus_plus",
         _build(UNetPlusPlus, supervises=True),
         "Zhou et al. 2018, DLMIA, arXiv 1807.10165",
-        f"{FROM_THE_PLAN} instead of 32 features over five stages in 2D; {NORMALIZED}; each head before the last "
-        "weighs half of the next instead of as much, and the last alone predicts instead of their mean",
+        f"{FROM_THE_PLAN} instead of 32 features over five stages in 2D; {NORMALIZED}; {DROPOUT} that of the "
+        "authors' code; each head before the last weighs half of the next instead of as much, and the last alone "
+        "predicts instead of their mean",
     ),
     Method(
         "attention_unet",
         _build(AttentionUNet, supervises=True),
         "Oktay et al. 2018, MIDL, arXiv 1804.03999",
-        f"{FROM_THE_PLAN} instead of 16 features over five stages; instance instead of batch normalisation; coarser "
-        "stages are supervised at their own resolution instead of merged into the prediction",
+        f"{FROM_THE_PLAN} instead of 16 features over five stages; instance instead of batch normalisation; without "
+        "the convolution that the authors' code puts after each gate (combine_gates); coarser stages are "
+        "supervised at their own resolution instead of merged into the prediction",
     ),
     Method(
         "mednext",
         _build_mednext,
         "Roy et al. 2023, MICCAI, arXiv 2303.09975",
-        f"{FROM_THE_PLAN} instead of 32 features over five stages at 1 mm; transposed blocks are padded at the end of "
-        "an axis instead of its beginning; no head on the bottleneck; size S, where no other is named after an @",
+        f"{_describe_mednext(next(iter(EXPANSIONS)))}, as no other is named after an @",
     ),
 )
 METHODS: dict[str, Method] = {

@@ -12,6 +12,7 @@ from autoseg.drawing import Overlay, draw_overlays
 from autoseg.errors import DatasetError
 from autoseg.evaluation.evaluating import evaluate_folders
 from autoseg.evaluation.report import Report
+from autoseg.evaluation.report_files import write_beside
 from autoseg.pipeline.model import load_model
 from autoseg.pipeline.prediction.predicting import predict_images
 from autoseg.pipeline.project import Project, open_project
@@ -19,7 +20,6 @@ from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.selecting import ensure_selection
 from autoseg.pipeline.training import TrainingWishes, train_folds
 from autoseg.planning.wishes import Wishes
-from autoseg.serialization import write_json
 
 N_OVERLAYS = 3
 
@@ -57,7 +57,7 @@ def run_demo(
     model = load_model(dataset, workspace=project.workspace.root, device=device, reporter=reporter)
     predict_images(model, dataset / "imagesTs", predictions, reporter=reporter)
     report = evaluate_folders(dataset / "labelsTs", predictions, project.dataset.labels)
-    write_json(predictions / "report.json", report)
+    write_beside(predictions / "report.json", report)
     picture = folder / "overlay.png"
     _draw(project, dataset, predictions, report, picture)
     return DemoResult(

@@ -43,21 +43,27 @@ class Call:
     function: Callable[[Reporter, int], Any]
 
 
-def run_in_parallel(calls: Sequence[Call], *, n_jobs: int, title: str, reporter: Reporter) -> list[Any]:
+OnDeath = Callable[[Call, str], None]
+
+
+def run_in_parallel(
+    calls: Sequence[Call], *, n_jobs: int, title: str, reporter: Reporter, on_death: OnDeath | None = None
+) -> list[Any]:
     """Do all calls, `n_jobs` at a time. Returns what they return, in their order.
 
     Args:
         title: what is done, for a person.
+        on_death: told at once of a call whose process died, and why.
 
     Raises:
         AutosegError: a call raised it; of several, all are named.
         ResourceError: a process died, or a call failed through a mistake of ours.
         KeyboardInterrupt: somebody interrupted; every process has ended by then.
     """
-    crew = _Crew(calls, reporter)
+    crew = _Crew(calls, reporter, n_jobs, on_death)
     with reporter.follow(title, len(calls)) as advance:
         try:
-            crew.work(n_jobs, advance)
+            crew.work(advance)
         except KeyboardInterrupt:
             reporter.say("Interrupted: every process finishes its iteration and saves.")
             crew.end()
@@ -87,17 +93,17 @@ class _Job:
 class _Crew:
     """The processes at work."""
 
-    def __init__(self, calls: Sequence[Call], reporter: Reporter) -> None:
+    def __init__(self, calls: Sequence[Call], reporter: Reporter, n_jobs: int, on_death: OnDeath | None) -> None:
         self.results: dict[int, Any] = {}
         self.failures: dict[int, AutosegError] = {}
-        self._calls, self._reporter = calls, reporter
+        self._calls, self._reporter, self._n_jobs, self._on_death = calls, reporter, n_jobs, on_death
         self._jobs: list[_Job] = []
 
-    def work(self, n_jobs: int, advance: Advance) -> None:
+    def work(self, advance: Advance) -> None:
         """Do everything."""
         waiting = list(range(len(self._calls)))
         while waiting or self._jobs:
-            for place in sorted(set(range(n_jobs)) - {job.place for job in self._jobs})[: len(waiting)]:
+            for place in sorted(set(range(self._n_jobs)) - {job.place for job in self._jobs})[: len(waiting)]:
                 self._jobs.append(self._start(waiting.pop(0), place))
             self._listen()
             n_done = len(self.results) + len(self.failures)
@@ -176,7 +182,10 @@ class _Crew:
         job.stop_following()
         self._jobs.remove(job)
         if job.index not in self.results and job.index not in self.failures:
-            self.failures[job.index] = ResourceError(_explain_death(job.process.exitcode))
+            reason = _explain_death(job.process.exitcode, self._n_jobs)
+            self.failures[job.index] = ResourceError(reason)
+            if self._on_death is not None:
+                self._on_death(self._calls[job.index], reason)
             self._reporter.warn(f"{job.process.name} failed, the others go on: {self.failures[job.index]}")
 
 
@@ -243,10 +252,11 @@ def _follow_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _explain_death(exit_code: int | None) -> str:
+def _explain_death(exit_code: int | None, n_jobs: int) -> str:
     again = "The same command continues it from where it saved last."
     if exit_code == -signal.SIGKILL:
-        return f"its process was killed, which systems do when memory runs out. Use fewer --jobs. {again}"
+        remedy = "Use fewer --jobs. " if n_jobs > 1 else ""
+        return f"its process was killed, which systems do when memory runs out. {remedy}{again}"
     ending = f"by signal {signal.Signals(-exit_code).name}" if exit_code and exit_code < 0 else f"with code {exit_code}"
     return f"its process ended {ending}. {again}"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from autoseg.data.image_io import read_header, read_segmentation, write_segmentation
 from autoseg.data.labels import Labels, decode_labels, encode_labels
@@ -50,11 +51,14 @@ def predict_and_score(
     case_ids: Sequence[str],
     folder: Path,
     options: MetricOptions | None = None,
+    *,
+    n_threads: int | None = None,
 ) -> Report:
     """Predict preprocessed cases with an ensemble, write the segmentations, and score them.
 
     What each prediction says of its own certainty is kept beside its scores: `evaluation.calibrating` compares them.
     Members of one network each say nothing about agreement. `options` says which metrics; all of them by default.
+    Scores are counted by `n_threads`: as many as torch has by default, which shares the cores where neighbours train.
     """
     labels, chosen = project.dataset.labels, options or MetricOptions()
     scores = []
@@ -65,14 +69,21 @@ def predict_and_score(
             geometry = read_header(project.dataset.find_case(case_id).images[0]).geometry
             write_segmentation(path, decode_labels(restored.segmentation, labels), geometry)
             confidence = measure_confidence(restored, (), labels, geometry.voxel_volume_ml)
-            its = score_written(project, case_id, path, chosen)
+            its = score_written(project, case_id, path, chosen, n_threads=n_threads)
             scores.append(its.model_copy(update={"confidence": confidence}))
             advance(done, "")
     return make_report(scores, labels, options=chosen)
 
 
-def score_written(project: Project, case_id: str, path: Path, options: MetricOptions | None = None) -> CaseScores:
-    """Score a written segmentation against the case's reference."""
+def score_written(
+    project: Project,
+    case_id: str,
+    path: Path,
+    options: MetricOptions | None = None,
+    *,
+    n_threads: int | None = None,
+) -> CaseScores:
+    """Score a written segmentation against the case's reference, by `n_threads` or as many as torch has."""
     case = project.dataset.find_case(case_id)
     assert case.segmentation is not None, "a case of a split has a reference"
     labels = project.dataset.labels
@@ -85,7 +96,7 @@ def score_written(project: Project, case_id: str, path: Path, options: MetricOpt
         case_id=case_id,
         annotated=case.annotated,
         options=options,
-        n_threads=count_cores(),
+        n_threads=n_threads or min(torch.get_num_threads(), count_cores()),
     )
 
 

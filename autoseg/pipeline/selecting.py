@@ -13,6 +13,7 @@ from autoseg.errors import WorkspaceError
 from autoseg.evaluation.calibrating import Calibration, calibrate
 from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.report import Report
+from autoseg.evaluation.report_files import write_csv, write_markdown
 from autoseg.evaluation.selecting import members_of, name_candidate, select_best
 from autoseg.networks.device import choose_device
 from autoseg.pipeline.candidate_costs import count_flops
@@ -111,7 +112,7 @@ def _gather_candidates(
     """The folds that all configurations share, and the scores there of each configuration and each pair."""
     names = sorted({name for name, _ in reports}, key=list(plan.configurations).index)
     folds = _common_folds(names, reports)
-    candidates = {name: _pool([reports[name, fold] for fold in folds], project.dataset) for name in names}
+    candidates = {name: _pool({fold: reports[name, fold] for fold in folds}, project.dataset) for name in names}
     for pair in itertools.combinations(names, 2):
         candidates[name_candidate(pair)] = _score_ensemble(project, plan, pair, folds, device)
     return folds, candidates
@@ -139,10 +140,11 @@ def _common_folds(names: Sequence[str], reports: FoldReports) -> tuple[int, ...]
     return tuple(sorted(folds))
 
 
-def _pool(reports: Sequence[Report], dataset: Dataset) -> Report:
-    return make_report(
-        [case for report in reports for case in report.cases], dataset.labels, options=reports[0].options
-    )
+def _pool(reports: Mapping[int, Report], dataset: Dataset) -> Report:
+    """Cases of all folds as one report."""
+    cases = [case for report in reports.values() for case in report.cases]
+    fold_of = {case.case_id: fold for fold, report in reports.items() for case in report.cases}
+    return make_report(cases, dataset.labels, options=next(iter(reports.values())).options, fold_of=fold_of)
 
 
 def _score_ensemble(project: Project, plan: Plan, names: Sequence[str], folds: Sequence[int], device: str) -> Report:
@@ -155,7 +157,7 @@ def _score_ensemble(project: Project, plan: Plan, names: Sequence[str], folds: S
         return parse_record(Report, content["report"], where=str(stored))
     stores = ensure_preprocessed(project, plan, names)
     splits = ensure_splits(project, plan)
-    reports = []
+    reports = {}
     for fold in folds:
         case_ids = splits[fold].validation
         ensemble = [
@@ -166,8 +168,10 @@ def _score_ensemble(project: Project, plan: Plan, names: Sequence[str], folds: S
             )
             for name in names
         ]
-        reports.append(predict_and_score(project, ensemble, case_ids, folder))
+        reports[fold] = predict_and_score(project, ensemble, case_ids, folder)
     report = _pool(reports, project.dataset)
+    write_csv(stored.with_suffix(".csv"), report)
+    write_markdown(stored.with_suffix(".md"), report)
     write_json(stored, {"basis": basis, "report": report})
     return report
 

@@ -6,9 +6,9 @@ alive. Loads neither torch nor the plan's rules, so that it answers at once, als
 
 from __future__ import annotations
 
-import shlex
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,22 +16,24 @@ from filelock import FileLock, Timeout
 
 from autoseg.data.split_file import read_splits
 from autoseg.data.splits import ALL
-from autoseg.errors import AutosegError, UsageError, WorkspaceError
-from autoseg.serialization import Record, did_you_mean, parse_json, read_json, read_text, read_yaml
+from autoseg.errors import UsageError, WorkspaceError
+from autoseg.pipeline.continuing_command import phrase_command, read_saved
+from autoseg.serialization import Record, did_you_mean, read_json, read_text, read_yaml
 from autoseg.training.history import Epoch, read_history
-from autoseg.workspace import Run, Workspace, default_workspace
-
-FAILURE = "failure.txt"  # of a run: the sentence that its training ended with
+from autoseg.workspace import FAILURE, Run, Workspace, default_workspace
 
 State = Literal["trained", "unscored", "running", "interrupted", "failed", "not started"]
+DONE_OR_RUNNING = ("trained", "running")
 
 
 class FoldStatus(Record):
     """How far one fold of one configuration is.
 
     Attributes:
-        configuration, fold, variant: which; a benchmark's run is named `benchmark/<method>`, in `configuration`.
-        state: `unscored` is trained, with its whole validation cases still to be scored, or being scored.
+        configuration, fold, variant: which; a benchmark's run is named `benchmark/<method> seed <s>`, in
+            `configuration`, with the digest of the method's folder where the method has several.
+        state: `unscored` is trained, with its whole validation cases still to be scored, or being scored. What hardly
+            learns, or was predicted elsewhere, is `trained` once it is scored.
         share: of the training that is spent, as the last epoch told, None before the first.
         epoch, iteration: done.
         dice: of each label; over whole validation cases once trained, over patches before.
@@ -109,11 +111,31 @@ def _read_variant(workspace: Workspace) -> Iterator[FoldStatus]:
         runs |= {_fold_of(path): Run(path) for path in _find_folders(workspace.trained(name))}
         for fold, run in runs.items():
             yield _read_fold(run, plan, name, fold)
-    for method in sorted(path for path in workspace.benchmark.glob("*") if path.is_dir()):
-        name = f"benchmark/{method.name.rsplit('-', 1)[0]}"
-        for home in (method, *sorted(method.glob("seed_*"))):
-            for path in _find_folders(home):
-                yield _read_fold(Run(path), plan, name, _fold_of(path), ours=False)
+    yield from _read_compared(workspace, plan)
+
+
+def _read_compared(workspace: Workspace, plan: _Plan) -> Iterator[FoldStatus]:
+    """Every run of the methods that `benchmark` compared."""
+    folders = sorted(path for path in workspace.benchmark.glob("*-*") if path.is_dir())
+    names = [folder.name.rpartition("-")[0] for folder in folders]
+    for folder, method in zip(folders, names, strict=True):
+        name = folder.name if names.count(method) > 1 else method
+        failure = (_read_note(folder) or "").partition("\n")[0] or None  # below that line stands all that is known
+        for seed, fold in _list_compared(folder, failure):
+            run = workspace.compared(folder.name, seed, fold)
+            yield _read_fold(run, plan, f"benchmark/{name} seed {seed}", str(fold), failure=failure, ours=False)
+
+
+def _list_compared(folder: Path, failure: str | None) -> list[tuple[int, int]]:
+    """Seed and fold of the runs of a method: those that left something, and the one that its failure names."""
+    found = {
+        (int(home.name.removeprefix("seed_")), int(_fold_of(path)))
+        for home in folder.glob("seed_*")
+        for path in _find_folders(home)
+    }
+    if failed := re.match(r"fold (\d+), seed (\d+): ", failure or ""):
+        found.add((int(failed[2]), int(failed[1])))
+    return sorted(found)
 
 
 def _find_folders(folder: Path) -> list[Path]:
@@ -157,10 +179,13 @@ def _value(entry: Any) -> Any:
     return entry["value"] if isinstance(entry, Mapping) and "value" in entry else entry
 
 
-def _read_fold(run: Run, plan: _Plan, configuration: str, fold: str, *, ours: bool = True) -> FoldStatus:
+def _read_fold(
+    run: Run, plan: _Plan, configuration: str, fold: str, *, failure: str | None = None, ours: bool = True
+) -> FoldStatus:
+    """The status of a run; of one of a comparison, its method's failure may have ended it."""
     history = read_history(run.history)
     last = history[-1] if history else None
-    state = _find_state(run, fold, last)
+    state = _find_state(run, fold, last, failure)
     dice, mean = _read_dice(run, last, state)
     return FoldStatus(
         configuration=configuration,
@@ -169,7 +194,7 @@ def _read_fold(run: Run, plan: _Plan, configuration: str, fold: str, *, ours: bo
         state=state,
         share=1.0 if state in ("trained", "unscored") else last.share if last else None,
         epoch=last.epoch if last else 0,
-        iteration=max(last.iteration if last else 0, _read_saved(run).get("position", {}).get("iteration", 0)),
+        iteration=max(last.iteration if last else 0, read_saved(run).get("position", {}).get("iteration", 0)),
         dice=dice,
         mean_dice=mean,
         iteration_s=last.iteration_s if last else None,
@@ -179,20 +204,28 @@ def _read_fold(run: Run, plan: _Plan, configuration: str, fold: str, *, ours: bo
         spent_s=last.spent_s if last else None,
         left_s=_estimate_left(last, state),
         silent_s=max(time.time() - run.history.stat().st_mtime, 0.0) if history else None,
-        problem=_read_failure(run) if state == "failed" else None,
-        command=_write_command(run, plan, configuration, fold, state) if ours else None,
+        problem=(failure or _read_note(run.root)) if state == "failed" else None,
+        command=_find_command(run, plan, configuration, fold) if ours and state not in DONE_OR_RUNNING else None,
         folder=run.root,
     )
 
 
-def _find_state(run: Run, fold: str, last: Epoch | None) -> State:
+def _find_command(run: Run, plan: _Plan, configuration: str, fold: str) -> str:
+    return phrase_command(plan.workspace, configuration, fold, run, plan.read(configuration, "length"))
+
+
+def _find_state(run: Run, fold: str, last: Epoch | None, failure: str | None) -> State:
     if is_running(run.lock):
         return "running"
+    if run.result.is_file():
+        return "trained"
+    if failure is not None:
+        return "failed"
     if run.checkpoint.is_file():
-        if not _read_saved(run).get("position", {}).get("is_finished", True):
+        if not read_saved(run).get("position", {}).get("is_finished", True):
             return "interrupted"  # while it was extended
         return "trained" if run.report.is_file() or fold == ALL else "unscored"
-    if _read_failure(run) is not None:
+    if _read_note(run.root) is not None:
         return "failed"
     return "interrupted" if run.resume.is_file() or last is not None else "not started"
 
@@ -210,70 +243,29 @@ def is_running(lock: Path) -> bool:
         return False
 
 
-def _read_failure(run: Run) -> str | None:
-    path = run.root / FAILURE
+def _read_note(folder: Path) -> str | None:
+    """Why a run or a method failed, None where it did not."""
+    path = folder / FAILURE
     return read_text(path).strip() if path.is_file() else None
 
 
 def _read_dice(run: Run, last: Epoch | None, state: State) -> tuple[dict[str, float | None], float | None]:
-    if state != "trained" or not run.report.is_file():
+    report = _read_report(run) if state == "trained" else None
+    if report is None:
         return (last.validation_dice, last.mean_dice) if last else ({}, None)
-    report = read_json(run.report)
     dice = {label: metrics["dice"]["mean"] for label, metrics in report["summary"].items()}
     return dice, report["mean_dice"]
+
+
+def _read_report(run: Run) -> Mapping[str, Any] | None:
+    """A run's report as plain data: of a comparison it stands in its result."""
+    if run.result.is_file():
+        report: Mapping[str, Any] = read_json(run.result)["result"]["report"]
+        return report
+    return read_json(run.report) if run.report.is_file() else None
 
 
 def _estimate_left(last: Epoch | None, state: State) -> float | None:
     if last is None or state not in ("running", "interrupted", "failed") or last.share <= 0:
         return None
     return last.spent_s * (1 - last.share) / last.share
-
-
-def _write_command(run: Run, plan: _Plan, configuration: str, fold: str, state: State) -> str | None:
-    """What a person types to continue, to score, or to start a fold."""
-    if state in ("trained", "running"):
-        return None
-    workspace = plan.workspace
-    words = ["autoseg", "train", str(_find_dataset(workspace)), "--configuration", configuration, "--fold", fold]
-    words += ["--workspace", str(workspace.root)]
-    words += ["--variant", workspace.variant] if workspace.variant else []
-    words += _ask_as_begun(run, fold)
-    return shlex.join([*words, *_ask_for_length(run, plan.read(configuration, "length"))])
-
-
-def _ask_as_begun(run: Run, fold: str) -> list[str]:
-    """The seed and the pretrained weights of an unfinished run, which it is continued with."""
-    saved = _read_saved(run)
-    seed = saved.get("seed", 0) - (int(fold) if fold.isdigit() else 0)
-    words = ["--seed", str(seed)] if fold.isdigit() and seed > 0 else []
-    return [*words, "--pretrained", saved["pretrained"]] if saved.get("pretrained") else words
-
-
-def _find_dataset(workspace: Workspace) -> str:
-    """Where the dataset lay when it was read last."""
-    content = read_json(workspace.dataset) if workspace.dataset.is_file() else {}
-    return str(content.get("dataset", {}).get("folder", "DATASET"))
-
-
-def _ask_for_length(run: Run, planned: Any) -> Sequence[str]:
-    """The words for the length that a run was begun with, where the plan has another."""
-    begun = _read_saved(run).get("base_length")
-    if begun is None or begun == planned:
-        return ()
-    if begun.get("train_time_s") is not None:
-        return ("--train-time", f"{begun['train_time_s']:g}s")
-    return ("--iterations", str(begun["n_iterations"]))
-
-
-def _read_saved(run: Run) -> Mapping[str, Any]:
-    """What the saved state says of its run: the header of a safetensors file, without a tensor."""
-    if not run.resume.is_file():
-        return {}
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(run.resume, framework="np") as stream:
-            content = parse_json((stream.metadata() or {}).get("autoseg", "{}"), where=str(run.resume))
-    except (SafetensorError, AutosegError, OSError):
-        return {}
-    return content if isinstance(content, Mapping) else {}

@@ -18,7 +18,6 @@ from autoseg.drawing import draw_progress
 from autoseg.errors import AutosegError, UsageError, WorkspaceError
 from autoseg.pipeline.noting import write_note
 from autoseg.pipeline.reporting import Advance, Reporter
-from autoseg.pipeline.status import FAILURE
 from autoseg.planning.explaining import is_forecast
 from autoseg.planning.walking import walk_decisions
 from autoseg.serialization import write_text
@@ -26,6 +25,7 @@ from autoseg.tracking import Tracker, TrackerFolder, list_scalars, open_tracker,
 from autoseg.training.distributing import is_first
 from autoseg.training.history import Epoch, read_history
 from autoseg.training.watching import Step, Watching
+from autoseg.workspace import FAILURE
 
 if TYPE_CHECKING:
     from autoseg.pipeline.orders import FoldOrder

@@ -99,14 +99,18 @@ def make_plan(fingerprint: Fingerprint, device: DeviceFacts, wishes: Wishes = NO
 def replace_network(plan: Plan, configuration: str, network: str) -> Plan:
     """The same plan with another network in a configuration: same grid, patch, batch, topology, width and training.
 
+    With the network that it has already the plan is as it was. Blocks belong to a network: those that a person set
+    hold for the plan's own, and another one gets those of its rule.
+
     Raises:
         UsageError: the network or the configuration is not known.
     """
     settings = plan.find_configuration(configuration)
-    changes = {
-        "network": decide_network(device="", wish=network),
-        "blocks": decide_blocks(network=network, n_stages=settings.topology.value.n_stages),
-    }
+    decided = decide_network(device="", wish=network)
+    if decided.value == settings.network.value:
+        return plan
+    blocks = decide_blocks(network=decided.value, n_stages=settings.topology.value.n_stages)
+    changes = {"network": decided, "blocks": blocks}
     changed = {**plan.configurations, configuration: settings.model_copy(update=changes)}
     return forecast_again(plan.model_copy(update={"configurations": changed}))
 

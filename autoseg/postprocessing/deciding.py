@@ -24,6 +24,7 @@ from autoseg.postprocessing.components import keep_largest_component
 from autoseg.serialization import Record
 
 ROUNDING = 1e-9  # Dice: a difference below this is floating-point noise
+LEAST_GAIN = 5e-5  # of mean Dice: less is 0.0000 to a reader, and no reason to remove what a network found
 
 IntArray = np.ndarray
 FloatArray = np.ndarray
@@ -134,7 +135,7 @@ def _try(before: FloatArray, after: FloatArray, labels: Labels) -> Trial:
 
 def _helps(trial: Trial) -> bool:
     gains = [after - before for before, after in trial.values()]
-    return bool(gains) and sum(gains) / len(gains) > ROUNDING and min(gains) > -ROUNDING
+    return bool(gains) and sum(gains) / len(gains) >= LEAST_GAIN and min(gains) > -ROUNDING
 
 
 def _explain(steps: Sequence[Step], tried: Mapping[str, Trial], labels: Labels) -> str:

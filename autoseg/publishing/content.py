@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoseg.evaluation.benchmark import Benchmark
+from autoseg.publishing.definition_section import make_definition_section
 from autoseg.publishing.document import Document, Section
-from autoseg.publishing.fairness import make_definition_section, make_fairness_section, make_reproduction_section
+from autoseg.publishing.fairness import make_fairness_section, make_reproduction_section
 from autoseg.publishing.figure_sections import (
     make_case_section,
     make_cost_section,
@@ -42,7 +43,7 @@ def make_document(
     )
     return Document(
         title=f"{count(len(benchmark.methods), 'method')} on {benchmark.dataset}",
-        subtitle=_tell_what(benchmark),
+        subtitle=tell_what(benchmark),
         facts=_list_facts(benchmark),
         sections=_keep_filled(sections),
         closing="Written by autoseg benchmark. Raw scores: results.csv.",
@@ -53,17 +54,18 @@ def _keep_filled(sections: Sequence[Section | None]) -> tuple[Section, ...]:
     return tuple(section for section in sections if section is not None and section.blocks)
 
 
-def _tell_what(benchmark: Benchmark) -> str:
-    """One sentence on what was compared."""
-    counted = [
-        count(sum(method.kind == "network" for method in benchmark.methods), "network"),
-        count(sum(method.kind == "floor" for method in benchmark.methods), "floor"),
-        count(sum(method.kind == "predictions" for method in benchmark.methods), "outside system"),
-    ]
-    named = join([words for words in counted if not words.startswith("0 ")])
-    return (
-        f"{named}, evaluated alike on the same cases; networks are trained alike: the same splits, patches and budget."
-    )
+def tell_what(benchmark: Benchmark) -> str:
+    """One sentence on what was compared, of what has a result."""
+    nouns = {"network": "network", "floor": "floor", "predictions": "outside system"}
+    numbers = {kind: sum(method.kind == kind for method in benchmark.scored) for kind in nouns}
+    if not benchmark.scored:
+        return f"{count(len(benchmark.methods), 'method')} asked for; none has a result."
+    named = join([count(number, nouns[kind]) for kind, number in numbers.items() if number])
+    alike = ", evaluated alike on the same cases" if len(benchmark.scored) > 1 else ""
+    trained = "; networks are trained alike: the same splits, patches and budget" if numbers["network"] > 1 else ""
+    n_failed = len(benchmark.methods) - len(benchmark.scored)
+    failed = f" {count(n_failed, 'method')} gave no result." if n_failed else ""
+    return f"{named}{alike}{trained}.{failed}"
 
 
 def _list_facts(benchmark: Benchmark) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""What was equal for all, what do the numbers mean, on which machine, and how is it done again?"""
+"""What was equal for all, on which machine, and how is it done again?"""
 
 from __future__ import annotations
 
@@ -6,29 +6,7 @@ import math
 
 from autoseg.evaluation.benchmark import Benchmark, RunResult
 from autoseg.publishing.document import Block, Cell, Code, Column, Folded, Pairs, Paragraph, Points, Row, Section, Table
-from autoseg.publishing.empty_masks import make_empty_table
 from autoseg.publishing.numbers import NOTHING, count, join, show_count, show_share, show_three
-
-STATISTICS = (
-    ("95% interval", "Expanded percentile bootstrap of cases, each fold for itself (Hesterberg 2015)."),
-    ("Paired difference", "Of the mean foreground Dice of a case, both methods on the same cases."),
-    (
-        "Shown",
-        "A difference is shown when the Wilcoxon signed-rank test, corrected by Holm for all pairs, is below 5%, and "
-        "the 95% interval of the mean difference excludes 0. Otherwise nothing is claimed: not that methods are equal.",
-    ),
-    (
-        "Ranks",
-        "Every case ranks the methods by Dice, ties share their mean rank. Ranks that differ by less than the critical "
-        "difference of Nemenyi (Demšar 2006) cannot be told apart.",
-    ),
-    ("Rank stability", "Shares of ranks over resampled cases (Wiesenfarth et al. 2021)."),
-    (
-        "Seeds",
-        "A case's score is its mean over seeds; the spread is the standard deviation, over seeds, of the mean Dice.",
-    ),
-    ("Pareto front", "Methods for which no other has a Dice at least as high at a cost at least as low."),
-)
 
 
 def make_fairness_section(benchmark: Benchmark) -> Section:
@@ -77,14 +55,6 @@ def _show_run(run: RunResult) -> tuple[Cell, ...]:
         run.folder or NOTHING,
     )
     return tuple(map(Cell, texts))
-
-
-def make_definition_section(benchmark: Benchmark) -> Section:
-    """What every metric means, empty masks included, and every statistic."""
-    blocks: list[Block] = [make_empty_table(), Pairs(STATISTICS)]
-    definitions = dict.fromkeys(method.pooled.definition for method in benchmark.scored if method.pooled is not None)
-    blocks += [Paragraph(definition) for definition in definitions]
-    return Section("definitions", "Definitions", tuple(blocks))
 
 
 def make_reproduction_section(benchmark: Benchmark) -> Section:

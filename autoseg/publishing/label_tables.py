@@ -67,9 +67,11 @@ def make_label_table(label: str, methods: Sequence[MethodResult]) -> Table:
     rows = []
     for method, report in zip(methods, reports, strict=True):
         summary = report.summary[label]
-        means = tuple(Cell(_show(metric, summary.get(metric))) for metric in metrics)
+        means = tuple(_show(metric, summary.get(metric), summary["dice"].n) for metric in metrics)
         rows.append(Row(Cell(method.name), (*_show_dice(summary["dice"]), *means)))
-    return Table(f"{label}", columns, tuple(rows), is_wide=True)
+    note = "n: cases where a metric is counted, if they are not as many as for Dice."
+    is_noted = any(cell.detail for row in rows for cell in row.cells)
+    return Table(label, columns, tuple(rows), note if is_noted else "", is_wide=True)
 
 
 def _list_metrics(label: str, reports: Sequence[Report]) -> list[str]:
@@ -88,10 +90,12 @@ def _show_dice(dice: Summary) -> tuple[Cell, ...]:
     return tuple(map(Cell, texts))
 
 
-def _show(metric: str, summary: Summary | None) -> str:
+def _show(metric: str, summary: Summary | None, n_usual: int) -> Cell:
+    """The mean, and over how many cases where these are not the usual number."""
     if summary is None:
-        return show_share(math.nan)
-    return (show_three if find_facts(metric).unit else show_share)(summary.mean)
+        return Cell(show_share(math.nan))
+    show = show_three if find_facts(metric).unit else show_share
+    return Cell(show(summary.mean), "" if summary.n == n_usual else f"n = {summary.n:,}")
 
 
 def make_hard_cases(methods: Sequence[MethodResult]) -> Table:

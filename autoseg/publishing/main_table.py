@@ -12,9 +12,11 @@ from autoseg.evaluation.definitions import find_facts
 from autoseg.evaluation.fronts import find_front
 from autoseg.evaluation.mean_dice import find_mean_dice_interval
 from autoseg.evaluation.report import Report, mean_of
+from autoseg.evaluation.tables import name_length_unit
 from autoseg.publishing.document import Block, Cell, Column, Paragraph, Row, Section, Table
-from autoseg.publishing.numbers import Unit, choose_prefix, show_count, show_interval, show_share, show_three
+from autoseg.publishing.numbers import Unit, choose_prefix, count, show_count, show_interval, show_share, show_three
 
+N_NAMED = 5  # missing cases of a method
 KINDS = {"network": "", "floor": "floor", "predictions": "predictions from elsewhere"}
 
 
@@ -48,15 +50,19 @@ class _Measured(NamedTuple):
 def make_main_section(benchmark: Benchmark) -> Section:
     """Scores and costs of every method, failed ones included."""
     blocks: list[Block] = [make_main_table(benchmark)]
-    missing = sorted({case for method in benchmark.scored for case in _missing(method)})
+    missing = [_name_missing(method.name, _missing(method)) for method in benchmark.scored if _missing(method)]
     if missing:
-        told = "Cases without a prediction by some method, counted as misses: " + ", ".join(missing)
-        blocks.append(Paragraph(told + "."))
+        blocks.append(Paragraph(f"Cases without a prediction, counted as misses: {'; '.join(missing)}."))
     return Section("scores", "Scores and costs", tuple(blocks))
 
 
 def _missing(method: MethodResult) -> tuple[str, ...]:
     return method.pooled.missing if method.pooled is not None else ()
+
+
+def _name_missing(name: str, cases: Sequence[str]) -> str:
+    more = f" and {count(len(cases) - N_NAMED, 'other')}" if len(cases) > N_NAMED else ""
+    return f"{name} {', '.join(cases[:N_NAMED])}{more}"
 
 
 def make_main_table(benchmark: Benchmark) -> Table:
@@ -78,6 +84,9 @@ def _note(benchmark: Benchmark) -> str:
         else "",
         "◆: on the Pareto front, no other method has a Dice as high at a cost as low.",
         "FLOP: a multiply-add counts two. GB: 2³⁰ bytes." if any(method.costs for method in benchmark.scored) else "",
+        "Prediction: mean over up to three cases of each fold, the largest included."
+        if _is_known(benchmark, "s_per_case")
+        else "",
         f"Not measured: {', '.join(unknown)}." if unknown else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -181,11 +190,11 @@ def find_main_nsd(reports: Sequence[Report]) -> str:
     """The surface Dice at the largest tolerance that all labels share; empty where there is none."""
     labels = [metrics for report in reports for metrics in report.summary.values()]
     shared = set.intersection(*(set(metrics) for metrics in labels)) if labels else set()
-    found = sorted((name for name in shared if name.startswith("nsd_")), key=lambda name: float(name[4:-2]))
+    found = sorted((name for name in shared if name.startswith("nsd_")), key=lambda name: (float(name[4:-2]), name))
     return found[-1] if found else ""
 
 
 def find_length_unit(reports: Sequence[Report]) -> str:
-    """`px` where the images have no spacing, else `mm`."""
-    names = {name for report in reports for metrics in report.summary.values() for name in metrics}
-    return "px" if any(name.startswith("nsd_") and name.endswith("px") for name in names) else "mm"
+    """`px` where no image has a spacing, `mm` where all have, `mm or px` where they differ."""
+    units = {name_length_unit(case) for report in reports for case in report.cases}
+    return " or ".join(sorted(units)) or "mm"

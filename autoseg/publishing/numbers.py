@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoseg.evaluation.pairing import DECIMALS
+
 NOTHING = "–"
 PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
@@ -38,7 +40,7 @@ def show_three(value: float) -> str:
     if value == 0:
         return "0"
     n_decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{n_decimals}f}"
+    return f"{value:,.{n_decimals}f}".replace("-", "−")
 
 
 def show_share(value: float) -> str:
@@ -47,8 +49,13 @@ def show_share(value: float) -> str:
 
 
 def show_difference(value: float) -> str:
-    """A difference of scores, with its sign."""
-    return f"{value:+.3f}".replace("-", "−") if math.isfinite(value) else NOTHING
+    """A difference of scores with its sign and four decimals; one digit where these would all be 0."""
+    if not math.isfinite(value):
+        return NOTHING
+    if abs(value) < 0.5 * 10**-DECIMALS:
+        return "0"
+    n_decimals = max(4, -math.floor(math.log10(abs(value)))) if abs(value) < 0.5e-4 else 4
+    return f"{value:+.{n_decimals}f}".replace("-", "−")
 
 
 def show_interval(interval: tuple[float, float], *, is_signed: bool = False) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autoseg.drawing.summary import draw_summary
 from autoseg.evaluation.benchmark import Benchmark
-from autoseg.publishing.figure_sections import list_cost_panels, list_dices, list_runs
+from autoseg.publishing.figure_data import list_cost_panels, list_dices, list_runs
 from autoseg.publishing.numbers import count
 from autoseg.publishing.standing import find_quiet
 

@@ -39,7 +39,8 @@ class TrainingJob:
         pretrained: weights to begin with; None begins with random ones.
         components: dotted paths of a user's own that the plan names, by key.
         times_iterations_alone: whether a training of a given time counts its iterations and nothing around them: not
-            its start, nor the first iteration of a sitting, which compiles, nor looks at validation patches.
+            its start, nor the first iteration of a sitting, which compiles, nor looks at validation patches, nor saves.
+            The first iteration is then left out of the mean seconds of one, too.
     """
 
     plan: Plan

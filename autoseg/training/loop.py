@@ -136,6 +136,7 @@ class _Run:
     def save(self) -> None:
         if is_first():
             write_state(self.job.resume, self.state, describe_job(self.job))
+        self.clock.leave_out_so_far(self.state.spent_s)
         self.saved_s = self.clock.read()
 
 
@@ -175,12 +176,15 @@ def _run_iteration(run: _Run) -> None:
     inputs = place_batch(batch, job.plan.labels, job.device, job.settings.augmentation.value)
     outcome = _explaining_compilation(run, lambda: take_step(state, run.forward, inputs, run.recipe, rate=rate))
     tally = state.tally
-    tally.trained_s += time.monotonic() - began
+    iteration_s = time.monotonic() - began
+    tally.trained_s += iteration_s
+    if job.times_iterations_alone and not run.is_warm:
+        tally.n_untimed += 1
+        tally.untimed_s += iteration_s
     tally.waited_s += run.batches.waited_s - waited
     _count(tally, outcome)
     if outcome.problem is not None and tally.n_skipped > 1:
         raise NumericalError(_describe_problem(state, batch, outcome.problem))
-    n_done = tally.n_iterations
     shown = Step(
         iteration=state.iteration,
         share=run.share,
@@ -188,7 +192,7 @@ def _run_iteration(run: _Run) -> None:
         loss=outcome.loss,
         terms=outcome.terms,
         learning_rate=rate,
-        iteration_s=tally.trained_s / n_done,
+        iteration_s=tally.iteration_s,
         waiting_share=tally.waiting_share,
         memory_gb=measure_peak_memory_gb(job.device),
         problem=None if outcome.problem is None else _describe_problem(state, batch, outcome.problem),
@@ -227,7 +231,7 @@ def _sum_up(run: _Run, dice: dict[str, float | None], whole: float | None) -> Ep
         loss=tally.loss / n_effective,
         terms={name: value / n_effective for name, value in tally.terms.items()},
         validation_dice=dice,
-        iteration_s=tally.trained_s / tally.n_iterations,
+        iteration_s=tally.iteration_s,
         waiting_share=tally.waiting_share,
         memory_gb=measure_peak_memory_gb(run.job.device),
         n_skipped=tally.n_skipped,

@@ -38,6 +38,7 @@ class Tally:
         n_iterations, n_skipped: done, and done without effect.
         loss, terms: sums over the iterations that had an effect.
         trained_s, waited_s: seconds in iterations, and of these waiting for batches.
+        n_untimed, untimed_s: iterations, and their seconds, that are no measure of the others.
         began_s: seconds of the training that were spent when the epoch began.
     """
 
@@ -48,10 +49,18 @@ class Tally:
     trained_s: float = 0.0
     waited_s: float = 0.0
     began_s: float = 0.0
+    n_untimed: int = 0
+    untimed_s: float = 0.0
 
     @property
     def waiting_share(self) -> float:
         return min(self.waited_s / max(self.trained_s, 1e-9), 1.0)
+
+    @property
+    def iteration_s(self) -> float:
+        """Mean seconds of an iteration, of those that are a measure of the others where there are any."""
+        n_timed = self.n_iterations - self.n_untimed
+        return (self.trained_s - self.untimed_s) / n_timed if n_timed else self.trained_s / max(self.n_iterations, 1)
 
 
 @dataclass

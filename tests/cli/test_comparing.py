@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoseg.cli.comparing import MOST_TABLES, parse_metric_options
+from autoseg.cli.comparing import MOST_TABLES
 from autoseg.data.geometry import Geometry
 from autoseg.data.image_io import write_segmentation
-from autoseg.errors import UsageError
-from autoseg.evaluation.options import GROUPS
 
 Run = Callable[..., int]
 GEOMETRY = Geometry(shape=(4, 10, 24), spacing=(4.0, 2.0, 0.5))
@@ -98,6 +96,11 @@ def test_json_holds_the_options_and_only_the_wanted_cases(
         (("--cases", "a,z"), "has no reference segmentation for z"),
         (("-o", "scores.xlsx"), "a report is written as"),
         (("--probabilities", "nowhere"), "there is no such file"),
+        (("--metrics", ""), "--metrics names nothing"),
+        (("--metrics", "overlap", "--min-lesion-volume", "3"), "leaves lesions out"),
+        (("--metrics", "surface,calibration"), "calibration is measured with --probabilities only"),
+        (("--boundary-width", "0"), "a width is a number of mm above 0"),
+        (("--lesion-iou", "1.5"), "above 0 and at most 1"),
     ],
 )
 def test_mistakes_are_one_clear_line(
@@ -109,13 +112,30 @@ def test_mistakes_are_one_clear_line(
     assert "Traceback" not in told
 
 
-def test_metrics_may_be_named_themselves() -> None:
-    assert parse_metric_options("hd95, lesion_f1").groups == ("overlap", "surface", "lesions")
-    assert parse_metric_options().groups == GROUPS
-    with pytest.raises(UsageError, match="there is no such metric"):
-        parse_metric_options("kappa")
+def test_boundary_width_and_lesion_overlap_stand_in_the_report(
+    folders: tuple[Path, Path], run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The shifted box overlaps by three fifths: enough to be found by default, and not where 0.7 is asked for."""
+    words = ("--json", "--cases", "a", "--boundary-width", "1.5", "--lesion-iou")
+    found = []
+    for iou in ("0.1", "0.7"):
+        assert run("evaluate", *folders, *words, iou) == 0
+        report = json.loads(capsys.readouterr().out)
+        found.append(report["summary"]["organ1"]["lesion_f1"]["mean"])
+        assert report["options"]["boundary_width"] == 1.5
+        assert "within 1.5 mm of its surface" in report["definition"]
+        assert f"intersection over union of at least {iou}" in report["definition"]
+    assert found == [1, 0]
 
 
-def test_tolerances_of_a_label_may_be_several() -> None:
-    options = parse_metric_options(label_tolerances=["a=1", "b=2.5", "a=3"])
-    assert options.label_tolerances == {"a": (1.0, 3.0), "b": (2.5,)}
+def test_a_least_volume_where_none_is_known_is_warned_of_once(
+    tmp_path: Path, folders: tuple[Path, Path], run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flat = Geometry((1, 10, 24), (999.0, 1.0, 1.0), n_dimensions=2, has_spacing=False)
+    for name in "ab":
+        write_segmentation(tmp_path / "pictures" / f"{name}.png", draw(0, 1)[1:2], flat)
+    pictures = tmp_path / "pictures"
+    assert run("evaluate", pictures, pictures, "--min-lesion-volume", "3") == 0
+    assert capsys.readouterr().err.count("without spacing no volume is known") == 1
+    assert run("evaluate", *folders, "--min-lesion-volume", "0.001") == 0
+    assert "no volume is known" not in capsys.readouterr().err

@@ -19,3 +19,15 @@ def test_axis_of_differences_holds_intervals_and_nearly_all_cases(interval: tupl
     assert low < 0 < high
     assert np.mean((cases >= low) & (cases <= high)) > 0.9
     assert count_marks(draw_differences("a", [item])) >= 100
+
+
+def test_one_method_with_cases_far_away_leaves_the_others_their_room() -> None:
+    cases = np.random.default_rng(2).normal(0.0, 0.02, size=60)
+    far = np.append(cases, [0.9, 0.8, -0.7])
+    items = [
+        Difference("near", cases, float(cases.mean()), (-0.005, 0.005), False),
+        Difference("far", far, float(far.mean()), (-0.02, 0.06), False),
+    ]
+    low, high = _find_limits(items)
+    assert -0.1 < low < np.quantile(cases, 0.03)
+    assert np.quantile(cases, 0.97) < high < 0.1

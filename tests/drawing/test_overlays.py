@@ -73,3 +73,9 @@ def test_colour_pictures_empty_cases_and_many_labels_are_drawn(tmp_path: Path) -
     flat = Overlay("b", np.zeros((1, 20, 30), np.float32), empty, empty, (999.0, 1.0, 1.0), {})
     draw_overlays([flat], tmp_path / "flat.png", label_names=NAMES)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["colour.png", "flat.png"]
+
+
+def test_dollars_in_names_begin_no_formula(tmp_path: Path) -> None:
+    name = r"$\frac$"  # no formula that could be read
+    draw_overlays([replace(overlay(), case_id=name)], tmp_path / "o.png", label_names=[name] * 3, title=name)
+    assert (tmp_path / "o.png").is_file()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -81,5 +82,17 @@ def test_one_epoch_is_enough_and_pyplot_with_its_global_state_is_not_used(tmp_pa
 
 
 def test_names_that_would_meet_are_moved_apart() -> None:
-    placed = move_apart([0.90, 0.91, 0.20], least=0.06, highest=0.98)
+    placed = move_apart([0.90, 0.91, 0.20], least=0.06, limits=(0.0, 0.98))
     assert placed == pytest.approx([0.85, 0.91, 0.20])
+
+
+def test_names_stay_within_their_limits_however_many_there_are() -> None:
+    assert move_apart([0.01, 0.02, 0.9], least=0.06, limits=(0.0, 1.0)) == pytest.approx([0.0, 0.06, 0.9])
+    crowd = move_apart([0.3] * 20, least=0.2, limits=(0.0, 1.0))
+    assert sorted(crowd) == pytest.approx(np.linspace(0, 1, 20))
+
+
+def test_dollars_in_names_begin_no_formula(tmp_path: Path) -> None:
+    name = r"$\frac$"  # no formula that could be read
+    draw_progress([epoch(1, {name: 0.5})], tmp_path / "p.png", title=name)
+    assert (tmp_path / "p.png").is_file()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,13 @@ import pytest
 from autoseg.data.geometry import Geometry
 from autoseg.data.image_io import write_volume
 from autoseg.data.labels import IGNORED, Labels, Region
+from autoseg.errors import DatasetError
+from autoseg.evaluation import case_metrics, label_metrics
 from autoseg.evaluation.boundary import boundary_iou
 from autoseg.evaluation.case_grid import find_boxes, measure_grid, unite_boxes
 from autoseg.evaluation.case_metrics import evaluate_case
 from autoseg.evaluation.options import MetricOptions
+from autoseg.evaluation.probabilities import Calibrated
 from autoseg.evaluation.report import CaseScores, LabelScores
 from autoseg.evaluation.surface import measure_surfaces
 
@@ -179,6 +184,47 @@ def test_probabilities_that_are_certain_and_right_are_calibrated(tmp_path: Path)
     assert (scores["organ"].ece, scores["organ"].brier) == pytest.approx((0, 0))
     assert scores["vessel"].ece == pytest.approx(0.75 - share)
     assert scores["vessel"].brier == pytest.approx(share * 0.25**2 + (1 - share) * 0.75**2)
+
+
+def test_a_missing_prediction_has_the_volume_of_nothing() -> None:
+    """Its error is minus the reference; where that is empty there is none, as of an empty prediction."""
+    full, empty = score(draw(), None).labels["organ"], score(draw(organ=False), None).labels["organ"]
+    assert full.predicted_ml == 0
+    assert full.volume_error_ml == -full.reference_ml < 0
+    assert (empty.predicted_ml, empty.volume_error_ml) == (0, 0)
+
+
+@pytest.mark.parametrize("step", [0.0, -4.0, math.nan, math.inf])
+def test_a_spacing_that_is_no_length_names_the_case(step: float) -> None:
+    geometry = Geometry(shape=GEOMETRY.shape, spacing=(step, 2.0, 0.5))
+    with pytest.raises(DatasetError, match=r"case x: its spacing is .* but must be above 0 and finite"):
+        evaluate_case(draw(), draw(), labels=LABELS, geometry=geometry, case_id="x")
+
+
+@pytest.mark.parametrize(("n_images_at_once", "expected"), [(0.5, 1), (2, 2)])
+def test_calibration_of_large_images_takes_turns(
+    monkeypatch: pytest.MonkeyPatch, n_images_at_once: float, expected: int
+) -> None:
+    """It marks the whole image for every label; those side by side wait for each other, others would be seen."""
+    busy, most, lock, both = 0, 0, threading.Lock(), threading.Barrier(expected)
+
+    def measure(*_: object, **__: object) -> Calibrated:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        both.wait(timeout=20)
+        time.sleep(0.02)
+        with lock:
+            busy -= 1
+        return Calibrated(0.25, 0.125, 1)
+
+    monkeypatch.setattr(label_metrics, "measure_file", measure)
+    monkeypatch.setattr(case_metrics, "VOXELS_AT_ONCE", int(n_images_at_once * math.prod(GEOMETRY.shape)))
+    files = {name: Path(name) for name in ("organ", "vessel")}
+    scores = score(draw(), draw(), probabilities=files, n_threads=2).labels
+    assert [(its.ece, its.brier, its.dice) for its in scores.values()] == [(0.25, 0.125, 1)] * 2
+    assert most == expected
 
 
 def test_boxes_span_reference_and_prediction() -> None:

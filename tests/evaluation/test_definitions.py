@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoseg.evaluation.definitions import FACTS, describe_definition, find_facts, name_nsd, name_unit
+from autoseg.evaluation.definitions import FACTS, clip_to_range, describe_definition, find_facts, name_nsd, name_unit
 from autoseg.evaluation.options import GROUPS, MetricOptions
 from autoseg.evaluation.report import METRICS
 
@@ -29,8 +29,15 @@ def test_the_definition_states_options_and_the_policy_for_empty_masks() -> None:
     options = MetricOptions(
         tolerances=(3.0,), label_tolerances={"organ": (1.5,)}, min_lesion_volume_ml=0.25, tubular=("vessel",)
     )
+    assert "at least 0.25 ml" in describe_definition(options)
     text = describe_definition(options, unit="px")
-    for said in ("3 px", "1.5 px for organ", "at least 0.25 ml", "of vessel only", "HD95 and ASSD are the diagonal"):
+    for said in (
+        "3 px",
+        "1.5 px for organ",
+        "volume unknown: all counted",
+        "of vessel only",
+        "HD95 and ASSD are the diagonal",
+    ):
         assert said in text
 
 
@@ -39,3 +46,24 @@ def test_what_is_not_measured_is_not_defined() -> None:
     assert "Boundary IoU" in text
     assert not [word for word in ("HD95", "Lesions", "clDice", "ECE is") if word in text]
     assert "clDice" not in describe_definition(MetricOptions())
+
+
+@pytest.mark.parametrize(
+    ("metric", "clipped"),
+    [
+        ("dice", (0, 1)),
+        ("nsd_2mm", (0, 1)),
+        ("hd95", (0, 3)),
+        ("lesion_false_positives", (0, 3)),
+        ("reference_ml", (0, 3)),
+    ],
+)
+def test_what_a_metric_cannot_be_is_cut_off(metric: str, clipped: tuple[float, float]) -> None:
+    assert clip_to_range(metric, (-2.0, 3.0)) == clipped
+    assert clip_to_range("volume_error_ml", (-2.0, 3.0)) == (-2, 3)
+
+
+def test_what_a_missing_prediction_scores_is_told() -> None:
+    text = describe_definition(MetricOptions())
+    for said in ("its volume counts as 0 ml", "false lesions not counted (their n is smaller then)"):
+        assert said in text

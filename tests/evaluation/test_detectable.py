@@ -71,7 +71,7 @@ def test_several_methods_have_the_median_of_their_pairs() -> None:
     sizes = [smallest_difference(spread, 40, 3) for spread in spreads]
     assert size == pytest.approx(np.median(sizes), rel=1e-6)
     assert sentence.startswith(
-        f"A difference of {size:.4f} in mean Dice would be shown by 40 cases with probability 80%"
+        f"A difference of about {size:.4f} in mean Dice would be shown by 40 cases with probability 80%"
     )
     assert f"(median over pairs; {min(sizes):.4f} to {max(sizes):.4f})" in sentence
 
@@ -81,3 +81,22 @@ def test_what_never_differs_has_no_size() -> None:
     assert size == 0
     assert "no size can be told" in sentence
     assert find_smallest_difference({"a": report(np.full(8, 0.5))})[1] == ""
+
+
+def test_a_pair_that_can_show_nothing_is_told_beside_the_others() -> None:
+    """Between `x` and `y` the first half of the cases holds the label, between them and `z` all: three pairs, seven."""
+    generator = np.random.default_rng(4)
+    half = np.r_[np.full(6, math.nan), np.zeros(6)]
+    dices = {name: 0.8 + generator.normal(0, 0.02, 12) + half for name in "xy"} | {"z": generator.normal(0.8, 0.02, 12)}
+    reports = {name: report(its) for name, its in dices.items()}
+    size, sentence = find_smallest_difference(reports)
+    assert math.isfinite(size)
+    assert f"about {size:.4f} in mean Dice would be shown by 6 to 12 cases" in sentence
+    assert "1 with too few cases for any" in sentence
+
+
+def test_folds_mean_models_and_the_sentence_says_so() -> None:
+    reports = {name: report(np.random.default_rng(seed).normal(0.8, 0.02, 12)) for seed, name in enumerate("xy")}
+    fold_of = {f"{i:03}": i % 2 for i in range(12)}
+    assert "80%, for the models trained here; a smaller" in find_smallest_difference(reports, fold_of=fold_of)[1]
+    assert "trained" not in find_smallest_difference(reports)[1]

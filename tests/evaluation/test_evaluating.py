@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +19,9 @@ from autoseg.errors import DatasetError, UsageError
 from autoseg.evaluation import case_files
 from autoseg.evaluation.bootstrapping import bootstrap_interval
 from autoseg.evaluation.case_metrics import evaluate_case
-from autoseg.evaluation.evaluating import evaluate_folders, make_report, summarise
+from autoseg.evaluation.evaluating import evaluate_folders, make_report
 from autoseg.evaluation.options import MetricOptions
-from autoseg.evaluation.report import CaseScores, Report
+from autoseg.evaluation.report import METRICS, CaseScores, LabelScores, Report, Summary
 from autoseg.serialization import dump_json
 
 LABELS = Labels(names=("background", "liver", "tumour"), values=(0, 1, 2))
@@ -35,6 +37,20 @@ def boxes(shift: int = 0, *, tumour: bool = True) -> np.ndarray:
 
 def score(reference: np.ndarray, predicted: np.ndarray | None, case_id: str = "x") -> CaseScores:
     return evaluate_case(reference, predicted, labels=LABELS, geometry=GEOMETRY, case_id=case_id)
+
+
+def dice_scores(dice: float) -> LabelScores:
+    return LabelScores(dice=dice, **dict.fromkeys(METRICS[1:], math.nan))
+
+
+def summarise(dices: Sequence[float], fold_of: Mapping[str, int] | None = None) -> Summary:
+    """Of the Dice of livers."""
+    nowhere = dice_scores(math.nan)
+    cases = [
+        CaseScores(case_id=f"{number:02}", labels={"liver": dice_scores(dice), "tumour": nowhere})
+        for number, dice in enumerate([*dices, math.nan])
+    ]
+    return make_report(cases, LABELS, fold_of=fold_of).summary["liver"]["dice"]
 
 
 def write(folder: Path, **segmentations: np.ndarray) -> Path:
@@ -126,6 +142,7 @@ def test_mean_is_over_labels_of_means_over_cases() -> None:
 def test_summary_agrees_with_numpy() -> None:
     values = np.random.default_rng(0).random(9)
     summary = summarise([*values, math.nan])
+    assert math.isnan(summarise([]).mean)
     expected = (values.mean(), np.median(values), values.std(ddof=1), 9)
     assert (summary.mean, summary.median, summary.std, summary.n) == pytest.approx(expected)
 
@@ -295,3 +312,73 @@ def test_a_prediction_without_its_probabilities_is_an_error(tmp_path: Path) -> N
     folder = write(tmp_path, a=boxes())
     with pytest.raises(DatasetError, match=r"a_liver\.probability\.nii\.gz: there is no such file"):
         evaluate_folders(folder, folder, LABELS, probabilities=folder)
+
+
+def test_intervals_draw_within_folds_where_these_are_told() -> None:
+    """What is the same within a fold is no sampling error; the undefined case takes its fold with it."""
+    folds = {f"{number:02}": number % 3 for number in range(13)}
+    dices = [0.5 + 0.1 * folds[f"{number:02}"] + 0.001 * number for number in range(12)]
+    within, together = summarise(dices, folds), summarise(dices)
+    strata = [number % 3 for number in range(12)]
+    assert (within.low, within.high) == pytest.approx(bootstrap_interval(dices, strata=strata))
+    assert within.high - within.low < 0.5 * (together.high - together.low)
+    case = score(boxes(), boxes(), "a")
+    assert "drawing cases anew within their folds (" in make_report([case], LABELS, fold_of={"a": 0}).definition
+    assert "drawing cases anew (" in make_report([case], LABELS).definition
+    with pytest.raises(UsageError, match="No fold is told for a"):
+        make_report([case], LABELS, fold_of={})
+
+
+def test_intervals_of_shares_end_where_shares_do() -> None:
+    """Of two cases Student's interval reaches far beyond; so it may for the volume error alone."""
+    report = make_report([score(boxes(), boxes(), "a"), score(boxes(), boxes(shift=1), "b")], LABELS)
+    its = report.summary["liver"]
+    assert (its["dice"].low, its["dice"].high) == (0, 1)
+    assert its["hd95"].low == 0
+    assert its["hd95"].high > 1
+    its = make_report([score(boxes(), None, "a"), score(boxes(), boxes(), "b")], LABELS).summary["liver"]
+    assert its["volume_error_ml"].low < its["volume_error_ml"].mean < 0 < its["volume_error_ml"].high
+    assert its["predicted_ml"].low == 0
+
+
+def test_millimetres_and_pixels_are_not_averaged(tmp_path: Path) -> None:
+    flat = Geometry((1, 5, 8), (999.0, 1.0, 1.0), n_dimensions=2, has_spacing=False)
+    reference = write(tmp_path, a=boxes())
+    write_segmentation(tmp_path / "b.png", boxes()[1:2], flat)
+    for options in (None, MetricOptions(groups=("overlap", "surface"))):
+        with pytest.raises(DatasetError, match=r"1 of 2 cases have no spacing.*\(mm: a; px: b\)\. Evaluate both"):
+            evaluate_folders(reference, reference, LABELS, options=options)
+    assert evaluate_folders(reference, reference, LABELS, options=MetricOptions(groups=("overlap",))).mean_dice == 1
+    picture = evaluate_case(boxes()[1:2], boxes()[1:2], labels=LABELS, geometry=flat, case_id="b")
+    with pytest.raises(DatasetError, match="1 of 2 cases have no spacing"):
+        make_report([score(boxes(), boxes(), "a"), picture], LABELS)
+
+
+def test_where_no_volume_is_known_the_least_lesion_is_not_claimed(tmp_path: Path) -> None:
+    flat = Geometry((1, 5, 8), (999.0, 1.0, 1.0), n_dimensions=2, has_spacing=False)
+    write_segmentation(tmp_path / "b.png", boxes()[1:2], flat)
+    report = evaluate_folders(tmp_path, tmp_path, LABELS, options=MetricOptions(min_lesion_volume_ml=5.0))
+    assert report.cases[0].labels["liver"].lesion_f1 == 1
+    assert "(volume unknown: all counted)" in report.definition
+    assert "5 ml" not in report.definition
+
+
+def test_a_spacing_that_is_no_length_names_the_file(tmp_path: Path) -> None:
+    """A negative step in a NIfTI header, which SimpleITK passes on."""
+    file = write(tmp_path, a=boxes()) / "b.nii"
+    write_segmentation(file, boxes(), GEOMETRY)
+    content = bytearray(file.read_bytes())
+    struct.pack_into("<f", content, 76 + 4 * 3, -4.0)
+    file.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"b\.nii: its spacing is \(-4\.0, 2\.0, 0\.5\) mm"):
+        evaluate_folders(file, file, LABELS)
+
+
+def test_partly_annotated_references_are_known_even_if_labels_are_given(tmp_path: Path) -> None:
+    declared = {"labels": {"background": 0, "liver": 1, "tumour": 2}, "annotated_labels": {"a": ["liver"]}}
+    (tmp_path / "dataset.json").write_text(json.dumps(declared))
+    reference = write(tmp_path / "labelsTr", a=boxes(tumour=False))
+    predicted = write(tmp_path / "predicted", a=boxes())
+    for labels in (None, LABELS):
+        report = evaluate_folders(reference, predicted, labels)
+        assert (report.mean_dice, report.summary["tumour"]["dice"].n) == (1, 0)

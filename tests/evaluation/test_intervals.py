@@ -26,6 +26,14 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.allclose(bootstrap_intervals(COLUMNS), whole, rtol=0, atol=1e-12)
 
 
+def test_folds_are_kept_as_in_a_single_one() -> None:
+    strata = [[place % 3 for place in range(len(column))] for column in COLUMNS]
+    strata[0] = [0, 0, 0, 0, 1, 1, 1]
+    expected = [bootstrap_interval(column, strata=its) for column, its in zip(COLUMNS, strata, strict=True)]
+    assert np.allclose(bootstrap_intervals(COLUMNS, strata=strata), expected, rtol=0, atol=1e-12)
+    assert not np.allclose(bootstrap_intervals(COLUMNS)[0], expected[0], rtol=0, atol=1e-3)
+
+
 def test_fewer_than_two_values_have_none() -> None:
     found = bootstrap_intervals([[0.5], [], [0.2, 0.4]])
     assert all(math.isnan(end) for interval in found[:2] for end in interval)

@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 
 from autoseg.evaluation.bootstrapping import bootstrap_interval
+from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.mean_dice import find_mean_dice_interval, share_mean_dice
 from autoseg.evaluation.report import CaseScores, Report
-from tests.publishing.made_up import _scores, summarise
+from tests.publishing.made_up import name_labels, score
 
 
 def report(table: np.ndarray) -> Report:
     """Of Dice (n_cases, n_labels)."""
     names = [f"label {number}" for number in range(table.shape[1])]
     cases = [
-        CaseScores(case_id=f"{i:03d}", labels={n: _scores(float(d), False) for n, d in zip(names, row, strict=True)})
+        CaseScores(case_id=f"{i:03d}", labels={name: score(float(dice)) for name, dice in zip(names, row, strict=True)})
         for i, row in enumerate(table)
     ]
-    return summarise(cases, names)
+    return make_report(cases, name_labels(names))
 
 
 def test_shares_average_to_the_mean_dice_with_holes() -> None:
@@ -48,6 +49,12 @@ def test_a_rare_label_widens_the_interval_as_resampling_whole_cases_does() -> No
     means = [np.nanmean(table[drawn], axis=0).mean() for drawn in draws]
     low, high = find_mean_dice_interval(report(table))
     assert (high - low) / (2 * 1.96) == pytest.approx(np.nanstd(means), rel=0.15)
+
+
+def test_interval_ends_where_dice_does() -> None:
+    table = np.array([[0.70], [0.99], [0.98], [0.99]])
+    assert bootstrap_interval(table[:, 0])[1] > 1
+    assert find_mean_dice_interval(report(table))[1] == 1
 
 
 def test_one_case_has_no_interval() -> None:

@@ -21,12 +21,18 @@ from autoseg.evaluation.probabilities import (
     Calibrated,
     CalibrationSums,
     mark_surroundings,
-    measure_calibration,
     measure_file,
 )
 
 SHAPE = (9, 24, 31)
 GEOMETRY = Geometry(SHAPE, (3.0, 0.8, 0.5))
+
+
+def measure_calibration(probability: np.ndarray, reference: np.ndarray, n_bins: int) -> Calibrated:
+    """Over all voxels given."""
+    sums = CalibrationSums(n_bins)
+    sums.add(probability, reference)
+    return sums.measure()
 
 
 def measure_one_by_one(probability: np.ndarray, reference: np.ndarray, n_bins: int) -> float:

@@ -150,6 +150,23 @@ def test_rightly_empty_is_best_among_several() -> None:
     np.testing.assert_array_equal(score_cases(tables), [[0.8, 0.7, 0.6], [1, 0, 1], [nan, nan, nan]])
 
 
+def test_fewer_than_six_cases_say_nothing_about_stability() -> None:
+    """Every resample of five cases that agree agrees with them; whether others would, nobody knows."""
+    five, six = (rank(random_methods(3, n, step=0.3)).sentence for n in (5, 6))
+    assert five.startswith("method 0 ranks first of 3 on 5 cases")
+    assert five.endswith(".")
+    assert "resamples" not in five
+    assert "came first in 100% of 10000 resamples" in six
+    assert "resamples" not in rank({name: [0.3, 0.5, 0.9] for name in "abc"}).sentence
+
+
+def test_ranks_of_folds_are_those_of_their_models() -> None:
+    fold_of = {f"case_{i:03}": i % 2 for i in range(12)}
+    methods = random_methods(3, 12, step=0.3)
+    assert "on 12 cases, for the models trained here, mean rank 1.00" in rank(methods, fold_of=fold_of).sentence
+    assert "trained" not in rank(methods).sentence
+
+
 def test_what_cannot_be_ranked_is_no_ranking() -> None:
     assert rank_methods({"a": report([0.5])}) is None
     assert rank_methods({}) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -100,6 +102,55 @@ def test_only_candidate_is_taken() -> None:
     assert select_best({"2d": report(0.5)}).value == ("2d",)
     with pytest.raises(UsageError, match="no candidate"):
         select_best({})
+
+
+def report_with_rare(organ: float, rare: float, noise: float = 0.0) -> Report:
+    """Thirty cases, of which two hold a second label."""
+
+    def scores(dice: float) -> LabelScores:
+        return LabelScores(dice=dice, **dict.fromkeys(OTHERS, 0.0))
+
+    labels = LABELS.model_copy(update={"names": ("background", "organ", "rare"), "values": (0, 1, 2)})
+    rows = [
+        (organ + 0.001 * (number % 5) + noise * (-1) ** number, rare if number < 2 else math.nan)
+        for number in range(30)
+    ]
+    cases = [
+        CaseScores(case_id=f"{number:02}", labels={"organ": scores(one), "rare": scores(other)})
+        for number, (one, other) in enumerate(rows)
+    ]
+    return make_report(cases, labels)
+
+
+def test_what_is_shown_better_case_by_case_is_not_thrown_away_for_a_rare_label() -> None:
+    """Two cases with the rare label make the mean over labels; twenty-eight others say the opposite."""
+    rows = {"2d": report_with_rare(0.80, 0.95), "3d_fullres": report_with_rare(0.85, 0.70)}
+    assert rows["2d"].mean_dice > rows["3d_fullres"].mean_dice
+    decision = select_best(rows, flops=FLOPS)
+    assert decision.value == ("3d_fullres",)
+    assert decision.reason.startswith("2d has the highest mean foreground Dice, 0.8760, where a rare label")
+    assert "30 cases show that 3d_fullres with 0.7760 is better case by case" in decision.reason
+    assert "2d minus 3d_fullres is -0.0" in decision.reason
+
+
+def test_a_better_one_case_by_case_may_still_yield_to_a_cheaper_equal() -> None:
+    rows = {"2d": report_with_rare(0.80, 0.95), "2d+3d_fullres": report_with_rare(0.85, 0.70)}
+    rows["3d_fullres"] = report_with_rare(0.85, 0.6999)
+    decision = select_best(rows)
+    assert decision.value == ("3d_fullres",)
+    assert "is better case by case" in decision.reason
+    assert "; yet 30 cases cannot show that it is better than 3d_fullres" in decision.reason
+
+
+def test_the_better_one_leads_though_a_third_has_the_higher_mean_over_labels() -> None:
+    """The third is not shown to be worse than the better one, and no cheaper."""
+    rows = {"2d": report_with_rare(0.80, 0.95), "3d_fullres": report_with_rare(0.85, 0.70)}
+    rows["3d_lowres"] = report_with_rare(0.848, 0.71, noise=0.01)
+    assert rows["2d"].mean_dice > rows["3d_lowres"].mean_dice > rows["3d_fullres"].mean_dice
+    for flops in (None, dict.fromkeys(rows, 50e9)):
+        decision = select_best(rows, flops=flops)
+        assert decision.value == ("3d_fullres",)
+        assert decision.reason.count("configuration") == 0
 
 
 def test_names_and_members_are_inverse() -> None:

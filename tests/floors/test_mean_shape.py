@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -76,6 +77,31 @@ def test_what_is_ignored_does_not_move_the_threshold() -> None:
     masks = [row(1, 1, 0, 0), row(0, 0, IGNORED, IGNORED)]
     shape = fit_mean_shape(reading(*masks), list_targets(TWO), are_regions=False)
     np.testing.assert_array_equal(shape.segment((1, 1, 4)), row(1, 1, 0, 0))
+
+
+def test_what_is_ignored_says_nothing_against_a_label() -> None:
+    """Everybody who looked at the second half saw the label there; the ignored places are no votes."""
+    masks = [row(0, 0, 1, 1), row(0, 0, IGNORED, IGNORED), row(0, 0, IGNORED, IGNORED)]
+    shape = fit_mean_shape(reading(*masks), list_targets(TWO), are_regions=False)
+    np.testing.assert_allclose(shape.prior[0, 0, 0], [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "coarse"), [((6, 8, 10), (3, 4, 2)), ((5, 7, 9), (2, 7, 4)), ((3, 300, 4), (3, 128, 4))]
+)
+def test_a_coarser_grid_keeps_what_is_there(shape: tuple[int, ...], coarse: tuple[int, ...]) -> None:
+    """The mean over the extent is that of the volume: a single voxel, which points between it would miss, stays."""
+    n_voxels = math.prod(shape)
+    for at in range(0, n_voxels, n_voxels // 40):
+        volume = np.arange(n_voxels).reshape(shape) == at
+        assert lay(volume, coarse).mean() == pytest.approx(1 / n_voxels, rel=1e-5)
+    blocks = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_allclose(lay(blocks, (2, 3, 2)), blocks.reshape(2, 3, 2, 2).mean(axis=-1), rtol=1e-6)
+
+
+def test_an_axis_may_get_coarser_while_another_gets_finer() -> None:
+    laid = lay(np.array([[[0.0, 2.0, 4.0, 6.0]], [[10.0, 10.0, 10.0, 10.0]]]), (4, 1, 2))
+    np.testing.assert_allclose(laid[:, 0], [[1, 5], [3.25, 6.25], [7.75, 8.75], [10, 10]], rtol=1e-6)
 
 
 def test_a_label_that_no_case_marks_is_never_found() -> None:

@@ -166,10 +166,25 @@ def test_every_method_says_whom_it_follows_and_what_differs() -> None:
     assert {name for name, method in METHODS.items() if method.n_dimensions == (2,)} == set(NETWORKS_OF_SLICES)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fcn8s", ("100 voxels", "not scaled down", "dropout")),
+        ("unet_2015", ("dropout",)),
+        ("unet_plus_plus", ("dropout",)),
+        ("attention_unet", ("combine_gates",)),
+    ],
+)
+def test_what_a_publication_has_and_its_baseline_lacks_is_said(name: str, words: tuple[str, ...]) -> None:
+    assert [word for word in words if word not in METHODS[name].differs] == []
+
+
 def test_a_variant_is_a_method_of_its_own(planned: Project) -> None:
     large = find_method("mednext@l")
     assert large is not None
     assert (large.name, large.builder) == ("mednext@l", METHODS["mednext"].builder)
+    assert large.differs.endswith("size L")
+    assert "size S" in METHODS["mednext"].differs
     assert find_method("nothing") is None
     small, wide = (sum(w.numel() for w in build(planned, name).parameters()) for name in ("mednext@s", "mednext@b"))
     assert small < wide

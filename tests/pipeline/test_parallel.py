@@ -105,6 +105,23 @@ def test_what_fails_or_dies_is_named_and_the_others_go_on(calls: ModuleType, lis
     assert len(listener.warned) == 3
 
 
+def test_a_death_is_told_when_it_comes_and_of_a_single_job_nobody_asks_for_fewer(
+    calls: ModuleType, listener: Listener
+) -> None:
+    told: list[tuple[str, str, list[str]]] = []
+
+    def note(call: Call, reason: str) -> None:
+        told.append((call.name, reason, list(listener.said)))
+
+    wanted = [Call("one", calls.die), Call("two", calls.count)]
+    with pytest.raises(ResourceError):
+        run_in_parallel(wanted, n_jobs=1, title="Dying", reporter=listener, on_death=note)
+    ((name, reason, said_before),) = told
+    assert (name, said_before) == ("one", [])  # before the next one began
+    assert "its process was killed" in reason
+    assert "--jobs" not in reason
+
+
 def test_a_mistake_of_a_person_stays_one(calls: ModuleType, listener: Listener) -> None:
     with pytest.raises(PlanError, match=r"^fold 1: plan.yaml: no such key$"):
         run_in_parallel([Call("fold 1", calls.fail)], n_jobs=2, title="Failing", reporter=listener)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import pytest
+import torch
+
+from autoseg.evaluation import case_metrics
 from autoseg.evaluation.evaluating import evaluate_folders
 from autoseg.evaluation.options import MetricOptions
 from autoseg.evaluation.report import Report
+from autoseg.pipeline import scoring
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.scoring import score_written
 from autoseg.serialization import parse_record, read_json
@@ -40,3 +46,23 @@ def test_early_stopping_may_ask_for_overlap_alone(trained: Project) -> None:
     fast = score_written(trained, case.case_id, path, MetricOptions(groups=("overlap",)))
     assert fast.mean_dice == case.mean_dice
     assert all(math.isnan(scores.hd95) for scores in fast.labels.values())
+
+
+def test_scores_take_the_threads_that_they_are_given_or_those_of_torch(
+    trained: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch has its share of the cores where several runs train: scoring takes no more."""
+    counts: list[int] = []
+
+    def note(*args: Any, n_threads: int, **options: Any) -> Any:
+        counts.append(n_threads)
+        return case_metrics.evaluate_case(*args, n_threads=1, **options)
+
+    monkeypatch.setattr(scoring, "evaluate_case", note)
+    monkeypatch.setattr(scoring, "count_cores", lambda: 16)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    case = read_fold(trained).cases[0]
+    path = trained.workspace.run("3d_fullres", 0).validation / f"{case.case_id}{trained.dataset.file_ending}"
+    score_written(trained, case.case_id, path)
+    score_written(trained, case.case_id, path, n_threads=5)
+    assert counts == [3, 5]

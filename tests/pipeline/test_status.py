@@ -16,10 +16,10 @@ from filelock import FileLock
 from safetensors.numpy import save_file
 
 from autoseg.errors import UsageError, WorkspaceError
-from autoseg.pipeline.status import FAILURE, FoldStatus, find_workspace, is_running, read_status
+from autoseg.pipeline.status import FoldStatus, find_workspace, is_running, read_status
 from autoseg.serialization import dump_json, write_json, write_text, write_yaml
 from autoseg.training.history import Epoch, append_epoch
-from autoseg.workspace import Run, Workspace
+from autoseg.workspace import FAILURE, Run, Workspace
 
 PLANNED = {"train_time_s": 600.0, "n_iterations": None, "iterations_per_epoch": None}
 
@@ -181,12 +181,51 @@ def test_runs_moved_aside_are_nobodys(workspace: Workspace) -> None:
 def test_variants_and_benchmarks_are_shown_beside(workspace: Workspace) -> None:
     other = Workspace(workspace.root, "8gb")
     write_yaml(other.plan, {"configurations": {"2d": {}}, "n_folds": 1})
-    train_partly(Run(workspace.benchmark / "residual_unet-0a1b" / "fold_0"))
+    train_partly(Run(workspace.benchmark / "residual_unet-0a1b" / "seed_1" / "fold_0"))
     shown = [(one.variant, one.configuration, one.fold) for one in read_status(workspace)]
-    assert shown[2:] == [(None, "benchmark/residual_unet", "0"), ("8gb", "2d", "0")]
+    assert shown[2:] == [(None, "benchmark/residual_unet seed 1", "0"), ("8gb", "2d", "0")]
     assert [one.configuration for one in read_status(other)] == ["2d"]
     with pytest.raises(UsageError, match="Did you mean 8gb"):
         read_status(Workspace(workspace.root, "8bg"))
+
+
+def keep_result(run: Run, mean_dice: float) -> None:
+    write_json(
+        run.result, {"result": {"report": {"summary": {"liver": {"dice": {"mean": 0.7}}}, "mean_dice": mean_dice}}}
+    )
+
+
+def show_compared(workspace: Workspace) -> list[tuple[str, str, str, float | None]]:
+    shown = read_status(workspace)[2:]
+    return [(one.configuration, one.fold, one.state, one.mean_dice) for one in shown]
+
+
+def test_what_was_compared_is_told_apart_by_seed_and_by_budget_where_there_are_two(workspace: Workspace) -> None:
+    keep_result(workspace.compared("mean_shape-aa", 0, 1), 0.7)  # a floor leaves no checkpoint
+    finish(workspace.compared("vnet-bb", 0, 0))
+    keep_result(workspace.compared("vnet-bb", 0, 0), 0.5)
+    train_partly(workspace.compared("vnet-bb", 1, 0))
+    train_partly(workspace.compared("vnet-cc", 0, 0))
+    assert show_compared(workspace) == [
+        ("benchmark/mean_shape seed 0", "1", "trained", 0.7),
+        ("benchmark/vnet-bb seed 0", "0", "trained", 0.5),
+        ("benchmark/vnet-bb seed 1", "0", "interrupted", 0.8),
+        ("benchmark/vnet-cc seed 0", "0", "interrupted", 0.8),
+    ]
+
+
+def test_a_method_that_failed_says_so_for_all_runs_that_it_left_out(workspace: Workspace) -> None:
+    keep_result(workspace.compared("vnet-bb", 0, 0), 0.5)
+    train_partly(workspace.compared("vnet-bb", 1, 0))
+    write_text(workspace.benchmark / "vnet-bb" / FAILURE, "fold 1, seed 0: out of memory.\n\nTraceback ...\n")
+    write_text(workspace.benchmark / "threshold-aa" / FAILURE, "fold 0, seed 0: no voxel.\n")
+    assert [(name, fold, state) for name, fold, state, _ in show_compared(workspace)] == [
+        ("benchmark/threshold seed 0", "0", "failed"),
+        ("benchmark/vnet seed 0", "0", "trained"),
+        ("benchmark/vnet seed 0", "1", "failed"),
+        ("benchmark/vnet seed 1", "0", "failed"),
+    ]
+    assert read_status(workspace)[-1].problem == "fold 1, seed 0: out of memory."
 
 
 def test_dataset_stands_for_its_workspace(

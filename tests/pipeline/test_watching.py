@@ -16,13 +16,12 @@ from autoseg.errors import NumericalError, UsageError, WorkspaceError
 from autoseg.pipeline import watching
 from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.reporting import Advance, Reporter
-from autoseg.pipeline.status import FAILURE
 from autoseg.pipeline.watching import Tracking, list_parameters, watch
 from autoseg.planning.choices import Length
 from autoseg.planning.plan_file import read_plan
 from autoseg.training.history import Epoch, append_epoch
 from autoseg.training.watching import Step
-from autoseg.workspace import Run
+from autoseg.workspace import FAILURE, Run
 
 PLANS = Path(__file__).resolve().parents[2] / "plans"
 STEP = Step(

@@ -117,6 +117,16 @@ def test_another_network_takes_over_everything_but_its_blocks_and_costs(cpu_plan
     assert residual.memory_gb.value > plain.memory_gb.value
 
 
+def test_blocks_set_by_hand_hold_for_the_network_that_they_were_set_for(cpu_plan: Plan) -> None:
+    own = cpu_plan.configurations["3d_fullres"]
+    blocks = own.blocks.value.model_copy(update={"encoder": (1,) * own.topology.value.n_stages})
+    pinned = own.model_copy(update={"blocks": own.blocks.model_copy(update={"value": blocks, "source": "user"})})
+    plan = cpu_plan.model_copy(update={"configurations": {**cpu_plan.configurations, "3d_fullres": pinned}})
+    for name in (own.network.value, "plain"):
+        assert replace_network(plan, "3d_fullres", name) == plan
+    assert replace_network(plan, "3d_fullres", "vnet").configurations["3d_fullres"].blocks.value != blocks
+
+
 def test_a_gpu_trains_the_residual_network_for_the_published_length(
     make_fingerprint: MakeFingerprint, gpu: DeviceFacts
 ) -> None:

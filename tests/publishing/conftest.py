@@ -17,8 +17,14 @@ def benchmark() -> Benchmark:
 
 
 @pytest.fixture(scope="session")
-def folder(benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def holed() -> Benchmark:
+    """As real ones are: rightly empty labels, and a case that vnet left out."""
+    return make_benchmark(n_holes=4, n_missing=1)
+
+
+@pytest.fixture(scope="session")
+def folder(holed: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a page with everything: two labels in 3D, with overlays of two methods."""
     folder = tmp_path_factory.mktemp("page")
-    write_page(benchmark, folder, overlays=make_overlays(benchmark)[:6], label_names=("background", "front", "back"))
+    write_page(holed, folder, overlays=make_overlays(holed)[:6], label_names=("background", "front", "back"))
     return folder

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from autoseg.data.labels import Labels
 from autoseg.drawing import Overlay
 from autoseg.evaluation.benchmark import Benchmark, Costs, CurvePoint, MethodResult, RunResult
 from autoseg.evaluation.comparing import compare_all
 from autoseg.evaluation.detectable import find_smallest_difference
+from autoseg.evaluation.evaluating import make_report
 from autoseg.evaluation.ranking import rank_methods
-from autoseg.evaluation.report import CaseScores, LabelScores, Report, Summary, mean_of
+from autoseg.evaluation.report import CaseScores, LabelScores, Report
+from autoseg.pipeline.benchmarking.gathering import measure_seed_spread, pool_runs
 from autoseg.publishing import MethodOverlay
 
+FloatArray = np.ndarray
+
 NAN = math.nan
+INVENTIVE = ("threshold", "fcn8s")  # predict what is not there
+MISS = LabelScores(
+    dice=0,
+    jaccard=0,
+    precision=0,
+    recall=0,
+    reference_ml=1.7,
+    predicted_ml=0,
+    volume_error_ml=-1.7,
+    hd95=60,
+    assd=60,
+    boundary_iou=0,
+    nsd={"nsd_1mm": 0, "nsd_2mm": 0},
+)
 PAPERS = {
     "unet": "Ronneberger et al., MICCAI 2015; Isensee et al., Nature Methods 2021",
     "residual_unet": "Isensee et al., MICCAI 2024",
@@ -45,19 +65,41 @@ COSTS = {
 }
 
 
+@functools.cache
 def make_benchmark(
-    *, n_cases: int = 40, labels: Sequence[str] = ("anterior", "posterior"), is_flat: bool = False, n_seeds: int = 2
+    *,
+    n_cases: int = 40,
+    labels: tuple[str, ...] = ("anterior", "posterior"),
+    n_seeds: int = 2,
+    n_holes: int = 0,
+    n_missing: int = 0,
+    is_flat: bool = False,
 ) -> Benchmark:
-    """Six networks (one of them failed), a floor and outside predictions; two folds."""
+    """Six networks, one that failed, a floor and outside predictions; two folds.
+
+    Args:
+        n_cases, labels, n_seeds: how many and which.
+        n_holes: cases in which the last label is rightly empty, though not by the worst methods.
+        n_missing: cases that vnet left out.
+        is_flat: whether images are pictures without a spacing.
+    """
     generator = np.random.default_rng(4)
     case_ids = [f"case_{number:03d}" for number in range(n_cases)]
     fold_of = {case_id: number % 2 for number, case_id in enumerate(case_ids)}
     hardness = generator.gamma(1.6, 0.02, size=n_cases)
-    reports = {
-        name: make_report(case_ids, labels, quality - hardness, generator, is_flat=is_flat)
-        for name, quality in QUALITY.items()
-    }
-    methods = tuple(_make_method(name, report, fold_of, n_seeds) for name, report in reports.items())
+    methods = []
+    for name, quality in QUALITY.items():
+        of_seed = [
+            spoil(
+                make_cases(case_ids, labels, quality - hardness, generator, is_flat=is_flat),
+                name,
+                n_holes=n_holes,
+                n_missing=n_missing,
+            )
+            for _ in range(n_seeds if name in COSTS else 1)
+        ]
+        methods.append(_make_method(name, of_seed, name_labels(labels), fold_of))
+    reports = {method.name: method.pooled for method in methods if method.pooled is not None}
     failed = MethodResult(
         name="unet_plus_plus",
         kind="network",
@@ -98,34 +140,38 @@ def make_benchmark(
     )
 
 
-def make_report(
+def name_labels(labels: Sequence[str]) -> Labels:
+    """Background and these."""
+    return Labels(names=("background", *labels), values=tuple(range(len(labels) + 1)))
+
+
+def make_cases(
     case_ids: Sequence[str],
     labels: Sequence[str],
-    quality: np.ndarray,
+    quality: FloatArray,
     generator: np.random.Generator,
     *,
     is_flat: bool = False,
-) -> Report:
-    cases = []
+) -> list[CaseScores]:
+    """Cases with every label in each of them; `quality` is the Dice to be expected of each case."""
+    made = []
     for case_id, expected in zip(case_ids, quality, strict=True):
         dices = [float(np.clip(expected - 0.02 * i + generator.normal(0, 0.012), 0, 1)) for i in range(len(labels))]
-        cases.append(
-            CaseScores(
-                case_id=case_id,
-                labels={label: _scores(dice, is_flat) for label, dice in zip(labels, dices, strict=True)},
-            )
-        )
-    return summarise(cases, labels)
+        scores = {label: score(dice, is_flat=is_flat) for label, dice in zip(labels, dices, strict=True)}
+        made.append(CaseScores(case_id=case_id, labels=scores))
+    return made
 
 
-def _scores(dice: float, is_flat: bool) -> LabelScores:
+def score(dice: float, *, is_flat: bool = False) -> LabelScores:
+    """Scores of a label that go with a Dice, NaN where it is rightly empty; in px where the image is flat."""
+    volume = NAN if is_flat else 1.7
     return LabelScores(
         dice=dice,
         jaccard=dice / (2 - dice),
         precision=min(1.0, dice + 0.01),
         recall=max(0.0, dice - 0.01),
-        reference_ml=NAN if is_flat else 1.7,
-        predicted_ml=NAN if is_flat else 1.6,
+        reference_ml=volume,
+        predicted_ml=volume - 0.1,
         volume_error_ml=NAN if is_flat else -0.1,
         hd95=12 * (1 - dice),
         assd=3 * (1 - dice),
@@ -134,25 +180,28 @@ def _scores(dice: float, is_flat: bool) -> LabelScores:
     )
 
 
-def summarise(cases: Sequence[CaseScores], labels: Sequence[str]) -> Report:
-    summary = {}
-    for label in labels:
-        rows = [case.labels[label].values() for case in cases]
-        summary[label] = {metric: _summarise([row[metric] for row in rows]) for metric in rows[0]}
-    mean = mean_of([summary[label]["dice"].mean for label in labels])
-    return Report(mean_dice=mean, n_cases=len(cases), summary=summary, cases=tuple(cases))
+def pool(table: Mapping[str, Mapping[str, LabelScores]]) -> Report:
+    """Scores by case and label, summed up."""
+    cases = [CaseScores(case_id=case_id, labels=dict(labels)) for case_id, labels in table.items()]
+    return make_report(cases, name_labels(list(next(iter(table.values())))))
 
 
-def _summarise(values: Sequence[float]) -> Summary:
-    known = np.array([value for value in values if not math.isnan(value)])
-    if not known.size:
-        return Summary(mean=NAN, median=NAN, std=NAN, n=0)
-    std = float(known.std(ddof=1)) if known.size > 1 else NAN
-    mean, half = float(known.mean()), 2 * std / math.sqrt(known.size)
-    return Summary(mean=mean, median=float(np.median(known)), std=std, n=known.size, low=mean - half, high=mean + half)
+def spoil(cases: Sequence[CaseScores], name: str, *, n_holes: int, n_missing: int) -> list[CaseScores]:
+    """As real cases are: the last label is empty in the second case and on, vnet left out the first and on."""
+    spoiled = list(cases)
+    for place in range(1, 1 + n_holes):
+        *_, last = cases[place].labels
+        hole = score(0.0 if name in INVENTIVE else NAN).model_copy(update={"reference_ml": 0.0})
+        spoiled[place] = cases[place].model_copy(update={"labels": {**cases[place].labels, last: hole}})
+    for place in range(n_missing if name == "vnet" else 0):
+        misses = dict.fromkeys(cases[place].labels, MISS)
+        spoiled[place] = cases[place].model_copy(update={"labels": misses, "is_missing": True})
+    return spoiled
 
 
-def _make_method(name: str, report: Report, fold_of: dict[str, int], n_seeds: int) -> MethodResult:
+def _make_method(
+    name: str, of_seed: Sequence[Sequence[CaseScores]], labels: Labels, fold_of: dict[str, int]
+) -> MethodResult:
     is_network = name in COSTS
     runs = tuple(
         RunResult(
@@ -163,11 +212,11 @@ def _make_method(name: str, report: Report, fold_of: dict[str, int], n_seeds: in
             spent_s=900.0 if is_network else 0.0,
             learning_rate=0.01 if is_network else None,
             trials={"0.003": 0.71, "0.01": 0.74, "0.03": 0.70} if is_network else {},
-            curve=_curve(report.mean_dice, COSTS[name][2], fold + 2 * seed) if is_network else (),
-            report=summarise([case for case in report.cases if fold_of[case.case_id] == fold], list(report.summary)),
+            curve=_curve(QUALITY[name], COSTS[name][2], fold + 2 * seed) if is_network else (),
+            report=make_report([case for case in cases if fold_of[case.case_id] == fold], labels),
         )
-        for fold in (0, 1)
-        for seed in range(n_seeds if is_network else 1)
+        for fold in sorted(set(fold_of.values()))
+        for seed, cases in enumerate(of_seed)
     )
     return MethodResult(
         name=name,
@@ -176,8 +225,8 @@ def _make_method(name: str, report: Report, fold_of: dict[str, int], n_seeds: in
         configuration=_settings(name) if is_network else {},
         differs={"architecture": f"the network is {name}"} if is_network else {},
         runs=runs,
-        pooled=report,
-        seed_spread=0.0021 if is_network and n_seeds > 1 else NAN,
+        pooled=pool_runs(runs, labels),
+        seed_spread=measure_seed_spread(runs, labels),
         costs=_costs(name) if is_network else None,
     )
 

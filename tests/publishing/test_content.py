@@ -1,4 +1,4 @@
-"""What the page says follows from what was measured, and never more."""
+"""What the tables say follows from what was measured."""
 
 from __future__ import annotations
 
@@ -7,23 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from autoseg.data.geometry import Geometry
-from autoseg.data.labels import Labels
-from autoseg.evaluation.benchmark import Benchmark
-from autoseg.evaluation.case_metrics import evaluate_case
-from autoseg.evaluation.options import MetricOptions
-from autoseg.evaluation.report import LabelScores
+from autoseg.evaluation.benchmark import Benchmark, MethodResult
+from autoseg.evaluation.evaluating import make_report
+from autoseg.evaluation.report import CaseScores
+from autoseg.publishing.content import tell_what
 from autoseg.publishing.document import Row, Table
-from autoseg.publishing.empty_masks import NOT_COUNTED, POLICY, WORST
-from autoseg.publishing.figure_sections import list_cost_panels, list_differences
-from autoseg.publishing.label_tables import make_label_section
-from autoseg.publishing.main_table import find_main_nsd, make_main_table
+from autoseg.publishing.label_tables import make_label_section, make_label_table
+from autoseg.publishing.main_table import find_length_unit, find_main_nsd, make_main_section, make_main_table
 from autoseg.publishing.numbers import choose_prefix, join, show_difference, show_three
 from autoseg.publishing.settings_tables import find_differences
-from autoseg.publishing.standing import make_findings, split_others
-from tests.publishing.made_up import make_benchmark
-
-SHAPE, SPACING_MM = (4, 10, 12), (3.0, 1.0, 0.5)
+from tests.publishing.made_up import NAN, make_benchmark, name_labels, pool, score
 
 
 def row_of(table: Table, name: str) -> Row:
@@ -49,36 +42,36 @@ def test_numbers_stand_under_their_units_and_the_front_is_marked(benchmark: Benc
     assert not {"vnet", "threshold"} & marked
 
 
-def test_words_follow_the_comparisons(benchmark: Benchmark) -> None:
-    first = benchmark.scored[0].name
-    shown, unshown = split_others(first, benchmark.comparisons)
-    assert len(shown) + len(unshown) == len(benchmark.scored) - 1
-    lead = make_findings(benchmark).blocks[0].text
-    assert lead.startswith(f"{first} has the highest mean Dice")
-    assert "threshold" in shown
-    assert all(name in lead.split(";")[1] for name in unshown)
+def test_lengths_have_the_unit_of_their_cases(benchmark: Benchmark) -> None:
+    assert find_length_unit([method.pooled for method in benchmark.scored]) == "mm"
+    bare = score(0.8, is_flat=True).model_copy(update={"nsd": {}})
+    assert find_length_unit([pool({"c": {"a": bare, "b": bare}})]) == "px"
+    without = {"a": bare.model_copy(update={"hd95": NAN}), "b": bare.model_copy(update={"hd95": NAN})}
+    assert find_length_unit([pool({"c": without, "d": {"a": score(0.8), "b": score(0.8)}})]) == "mm or px"
 
 
-def test_worse_on_average_over_cases_is_never_called_better(benchmark: Benchmark) -> None:
-    shown, unshown = split_others("fcn8s", benchmark.comparisons)
-    assert shown == ["threshold"]
-    assert "residual_unet" in unshown
+def test_subtitle_speaks_of_what_has_a_result(benchmark: Benchmark) -> None:
+    assert tell_what(benchmark) == (
+        "6 networks, 1 floor and 1 outside system, evaluated alike on the same cases; networks are trained alike: "
+        "the same splits, patches and budget. 1 method gave no result."
+    )
+    untrained = tuple(method for method in benchmark.methods if method.kind != "network")
+    told = tell_what(benchmark.model_copy(update={"methods": untrained}))
+    assert told == "1 floor and 1 outside system, evaluated alike on the same cases."
+    failed = benchmark.model_copy(update={"methods": benchmark.methods[4:5]})
+    assert tell_what(failed) == "1 method asked for; none has a result."
 
 
-def test_differences_point_from_the_first_method_and_leave_floors_out(benchmark: Benchmark) -> None:
-    first, *others = (method for method in benchmark.scored if method.kind != "floor")
-    differences = list_differences(benchmark)
-    assert [item.name for item in differences] == [method.name for method in others]
-    for item in differences:
-        assert item.mean == pytest.approx(item.cases.mean())
-        assert item.interval[0] <= item.mean <= item.interval[1]
-    assert first.mean_dice - others[-1].mean_dice == pytest.approx(differences[-1].mean)
-
-
-def test_costs_are_drawn_where_two_methods_tell_them(benchmark: Benchmark) -> None:
-    panels = list_cost_panels(benchmark, ("s_per_case", "joules"))
-    assert list(panels) == ["prediction per case (s)"]
-    assert len(panels["prediction per case (s)"]) == 6
+def test_number_of_cases_is_told_where_a_metric_is_counted_in_fewer() -> None:
+    falses = (NAN, 1, 2, 3, 4)
+    labels = [{"a": score(0.8).model_copy(update={"lesion_false_positives": number})} for number in falses]
+    cases = [CaseScores(case_id=f"{i}", labels=its) for i, its in enumerate(labels)]
+    method = MethodResult(name="m", kind="predictions", pooled=make_report(cases, name_labels("a")))
+    table = make_label_table("a", [method])
+    cells = dict(zip([column.title for column in table.columns[1:]], table.rows[0].cells, strict=True))
+    assert (cells["false lesions"].text, cells["false lesions"].detail) == ("2.50", "n = 4")
+    assert cells["HD95"].detail == ""
+    assert table.note.startswith("n: cases where")
 
 
 def test_settings_that_are_equal_are_not_listed() -> None:
@@ -98,7 +91,7 @@ def test_main_surface_dice_has_the_largest_tolerance_that_all_share(benchmark: B
 
 
 def test_a_single_label_has_its_table_unfolded() -> None:
-    made = make_benchmark(n_cases=8, labels=["nucleus"])
+    made = make_benchmark(n_cases=8, labels=("nucleus",))
     first, hard = make_label_section(made).blocks
     assert (first.kind, first.caption) == ("table", "nucleus")
     assert len(hard.rows) == 8
@@ -106,39 +99,9 @@ def test_a_single_label_has_its_table_unfolded() -> None:
     assert judged == sorted(judged)
 
 
-def score_empty(reference: str, predicted: str) -> LabelScores:
-    masks = {"empty": np.zeros(SHAPE, np.int16), "something": np.zeros(SHAPE, np.int16)}
-    masks["something"][1:3, 2:6, 3:9] = 1
-    masks["anything"] = masks["something"]
-    scores = evaluate_case(
-        masks[reference],
-        masks.get(predicted),
-        labels=Labels(names=("background", "organ"), values=(0, 1)),
-        geometry=Geometry(SHAPE, SPACING_MM),
-        case_id="c",
-        options=MetricOptions(tubular=("organ",)),
-    )
-    return scores.labels["organ"]
-
-
-@pytest.mark.parametrize("masks", POLICY, ids=" and ".join)
-def test_table_of_empty_masks_says_what_evaluation_does(masks: tuple[str, str]) -> None:
-    scores = score_empty(*masks)
-    distances = (scores.hd95, scores.assd)
-    shares = (scores.boundary_iou, scores.cl_dice, *scores.nsd.values())
-    measured = ((scores.dice, scores.jaccard), (scores.precision,), (scores.recall,), distances, shares)
-    for told, values in zip(POLICY[masks], measured, strict=True):
-        for value in values:
-            if told == NOT_COUNTED:
-                assert math.isnan(value)
-            elif told == WORST:
-                assert value == pytest.approx(math.dist((0, 0, 0), np.multiply(SHAPE, SPACING_MM)), rel=0.3)
-            else:
-                assert value == 0
-
-
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.08134, "0.0813"), (12.345, "12.3"), (4829.6, "4,830"), (0.0, "0"), (math.nan, "–")]
+    ("value", "shown"),
+    [(0.08134, "0.0813"), (-0.0221, "−0.0221"), (12.345, "12.3"), (4829.6, "4,830"), (0.0, "0"), (math.nan, "–")],
 )
 def test_three_digits(value: float, shown: str) -> None:
     assert show_three(value) == shown
@@ -147,5 +110,19 @@ def test_three_digits(value: float, shown: str) -> None:
 def test_prefixes_signs_and_lists() -> None:
     assert choose_prefix([2e11, 6e10, math.nan]).prefix == "G"
     assert choose_prefix([]).show(5.0) == "5.00"
-    assert show_difference(-0.0123) == "−0.012"
+    assert [show_difference(value) for value in (-0.0123, 0.00012, 0.00003, -4e-7, 0.0, 1e-12, math.inf)] == [
+        "−0.0123",
+        "+0.0001",
+        "+0.00003",
+        "−0.0000004",
+        "0",
+        "0",
+        "–",
+    ]
     assert [join(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_missing_cases_are_named_with_the_method_that_left_them_out() -> None:
+    few, many = (make_benchmark(n_cases=16, n_missing=number) for number in (1, 7))
+    assert make_main_section(few).blocks[1].text.endswith("counted as misses: vnet case_000.")
+    assert make_main_section(many).blocks[1].text.endswith("case_003, case_004 and 2 others.")

@@ -133,7 +133,7 @@ def test_names_are_letters_and_never_markup(tmp_path: Path) -> None:
 
 
 def test_page_of_five_labels_in_pixels_and_a_single_seed(tmp_path: Path) -> None:
-    labels = [f"label {number}" for number in range(5)]
+    labels = tuple(f"label {number}" for number in range(5))
     made = make_benchmark(n_cases=12, labels=labels, is_flat=True, n_seeds=1)
     few = made.model_copy(update={"methods": made.methods[:2], "comparisons": (), "ranking": None})
     html = write_page(few, tmp_path, overlays=make_overlays(few, shape=(1, 32, 40))[:1]).read_text(encoding="utf-8")

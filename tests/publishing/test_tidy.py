@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
-import pytest
-
 from autoseg.evaluation.benchmark import Benchmark
-from autoseg.evaluation.report import mean_of
+from autoseg.publishing.tidy import write_results
+from tests.publishing.made_up import make_benchmark
 
 
 def read(folder: Path) -> list[dict[str, str]]:
@@ -16,15 +16,27 @@ def read(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_scores_are_found_again_with_their_unit(benchmark: Benchmark, folder: Path) -> None:
-    rows = [row for row in read(folder) if (row["method"], row["seed"]) == ("vnet", "1") and row["case"]]
-    dices = [float(row["value"]) for row in rows if row["metric"] == "dice"]
-    vnet = next(method for method in benchmark.methods if method.name == "vnet")
-    assert len(dices) == 80
-    assert mean_of(dices) == pytest.approx(vnet.mean_dice, abs=1e-5)
-    assert {row["unit"] for row in rows if row["metric"] == "hd95"} == {"mm"}
+def test_scores_are_found_again_to_the_last_digit(holed: Benchmark, folder: Path) -> None:
+    rows = [row for row in read(folder) if row["method"] == "vnet" and row["case"]]
+    written = {tuple(row[key] for key in ("seed", "case", "label", "metric")): row["value"] for row in rows}
+    vnet = next(method for method in holed.methods if method.name == "vnet")
+    for run in vnet.runs:
+        for case in run.report.cases:
+            for label, scores in case.labels.items():
+                value = written[str(run.seed), case.case_id, label, "dice"]
+                assert (float(value) if value else None) == (None if math.isnan(scores.dice) else scores.dice)
     assert {row["metric"] for row in rows} >= {"nsd_1mm", "nsd_2mm", "volume_error_ml"}
     assert not {"ece", "cl_dice"} & {row["metric"] for row in rows}
+
+
+def test_unit_is_that_of_the_case_and_missing_predictions_are_marked(folder: Path, tmp_path: Path) -> None:
+    write_results(make_benchmark(n_cases=8, is_flat=True), tmp_path / "results.csv")
+    rows = [row for row in read(tmp_path) if row["case"]]
+    assert {row["unit"] for row in rows if row["metric"] in ("hd95", "assd")} == {"px"}
+    rows = [row for row in read(folder) if row["case"]]
+    assert {row["unit"] for row in rows if row["metric"] in ("hd95", "assd")} == {"mm"}
+    assert {(row["method"], row["case"]) for row in rows if row["is_missing"] == "1"} == {("vnet", "case_000")}
+    assert {row["is_missing"] for row in rows} == {"0", "1"}
 
 
 def test_costs_and_what_runs_spent_have_no_case(folder: Path) -> None:
@@ -34,5 +46,6 @@ def test_costs_and_what_runs_spent_have_no_case(folder: Path) -> None:
     assert costs["flops_per_case"]["unit"] == "FLOP"
     assert "joules" not in costs
     spent = [row for row in rows if row["method"] == "unet" and row["metric"] == "n_iterations"]
+    assert {row["is_missing"] for row in spent} == {""}
     assert [(row["fold"], row["seed"]) for row in spent] == [("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")]
     assert {row["value"] for row in spent} == {"4286"}

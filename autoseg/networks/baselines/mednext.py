@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from autoseg.networks.baselines.layers import project
 from autoseg.networks.blocks import CONVOLUTION, DROPOUT, TRANSPOSED_CONVOLUTION, normalize_instances
 from autoseg.planning.choices import Blocks, Topology
+from autoseg.planning.rules.blocks import repeat_last
 
 EXPANSIONS: dict[str, tuple[int, ...]] = {"s": (2,), "b": (2, 3, 4), "m": (2, 3, 4), "l": (3, 4, 8)}
 """How many times wider a block is inside, per stage, the last one repeated; by size. Its blocks are the plan's."""
@@ -139,8 +140,3 @@ def stretch(n_in: int, n_out: int, kernel: Sequence[int], strides: Sequence[int]
     padding, rest = tuple(size // 2 for size in kernel), tuple(stride - 1 for stride in strides)
     transposed = TRANSPOSED_CONVOLUTION[len(kernel)]
     return transposed(n_in, n_out, tuple(kernel), tuple(strides), padding, rest, groups)
-
-
-def repeat_last(values: Sequence[int], n: int) -> tuple[int, ...]:
-    """The first `n` of them, the last one repeated where there are fewer."""
-    return (*values[:n], *[values[-1]] * (n - len(values)))

@@ -10,28 +10,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoseg.errors import AutosegError
 from autoseg.evaluation.benchmark import Benchmark, MethodResult
 from autoseg.evaluation.comparing import compare_all
 from autoseg.evaluation.detectable import find_smallest_difference
 from autoseg.evaluation.ranking import rank_methods
-from autoseg.evaluation.report import Report
+from autoseg.pipeline.benchmarking.circumstances import observe
 from autoseg.pipeline.benchmarking.entering import Entrant, enter, list_tasks
-from autoseg.pipeline.benchmarking.executing import Task, choose_jobs, run_tasks
+from autoseg.pipeline.benchmarking.executing import Task, choose_jobs, holding_benchmark, list_waiting, run_tasks
 from autoseg.pipeline.benchmarking.fairness import list_differing, list_settings, phrase_equal, phrase_learning_rate
 from autoseg.pipeline.benchmarking.gathering import gather_method
 from autoseg.pipeline.benchmarking.grounds import CommonGround, find_common_ground
-from autoseg.pipeline.benchmarking.methods import DEFAULT_METHODS, parse_methods
-from autoseg.pipeline.benchmarking.pictures import draw_cases
-from autoseg.pipeline.benchmarking.predictions import find_predictions
+from autoseg.pipeline.benchmarking.keeping import draw_all, find_folder, keep, refuse_foreign
+from autoseg.pipeline.benchmarking.methods import DEFAULT_METHODS, Contender, parse_methods
 from autoseg.pipeline.benchmarking.records import FinishedRun, read_finished
-from autoseg.pipeline.benchmarking.reproducing import describe_machine, phrase_command
-from autoseg.pipeline.benchmarking.terms import LearningRate, Terms, choose_budget, refuse_unscored_folds
+from autoseg.pipeline.benchmarking.reproducing import describe_machine, phrase_command, phrase_differences
+from autoseg.pipeline.benchmarking.running import NetworkRun, settle_once
+from autoseg.pipeline.benchmarking.searching import phrase_edges
+from autoseg.pipeline.benchmarking.terms import LearningRate, Terms, settle_terms
 from autoseg.pipeline.project import Project
 from autoseg.planning.plan import FORECASTS
-from autoseg.publishing.overlays import MethodOverlay
-from autoseg.publishing.page import write_page
-from autoseg.serialization import write_json
 
 Finished = Mapping[str, Sequence[FinishedRun]]  # by the method's name
 
@@ -65,18 +62,20 @@ def compare_methods(
         device: where networks train.
         n_jobs: runs side by side, as far as memory bears.
         restart: do everything anew.
-        output: folder of the page; the workspace's `benchmark` by default.
+        output: folder of the page; by default the workspace's `benchmark`, and there also a folder of its own.
 
     Returns:
         Every method with its runs, also those that failed, and what the cases can tell apart.
 
     Raises:
-        UsageError: a method, configuration or fold does not exist, or there is not one budget.
+        UsageError: a method, configuration or fold does not exist, there is not one budget, or `output` holds
+            another report.
+        WorkspaceError: another comparison is running in this workspace.
     """
-    refuse_unscored_folds(tuple(folds))
-    contenders = parse_methods(methods, predictions or {})
-    terms = Terms(
-        budget=choose_budget(train_time_s=train_time_s, n_iterations=n_iterations, flops=flops),
+    terms = settle_terms(
+        train_time_s=train_time_s,
+        n_iterations=n_iterations,
+        flops=flops,
         configuration=configuration,
         folds=tuple(folds),
         seeds=tuple(seeds),
@@ -85,23 +84,46 @@ def compare_methods(
         n_jobs=n_jobs,
         restart=restart,
     )
-    ground = find_common_ground(project, terms)
-    entrants = [enter(ground, contender) for contender in contenders]
-    for entrant in entrants:
-        if entrant.failure is not None:
-            project.reporter.warn(f"{entrant.contender.name} cannot be run, the others are: {entrant.failure}")
-    n_jobs = _choose_jobs(ground, entrants)
-    tasks = list_tasks(ground, entrants, n_jobs)
-    failures = run_tasks(project, tasks, n_jobs, restart=restart)
-    finished = _read_all(tasks)
-    results = _gather(ground, entrants, finished, failures)
-    benchmark = _compare(ground, entrants, results, finished, n_jobs)
-    place = output or project.workspace.benchmark
-    write_json(place / "report.json", benchmark)
-    overlays = _draw(ground, entrants, results, tasks)
-    write_page(benchmark, place, overlays=overlays, label_names=project.dataset.labels.names)
-    project.reporter.say(f"The comparison: {place / 'report.html'}")
+    return compare_contenders(project, parse_methods(methods, predictions or {}), terms, output)
+
+
+def compare_contenders(
+    project: Project, contenders: Sequence[Contender], terms: Terms, output: Path | None = None
+) -> Benchmark:
+    """The same for methods that are known and terms that are valid.
+
+    Raises:
+        WorkspaceError: another comparison is running in this workspace.
+        UsageError: a configuration or fold does not exist, or `output` holds another report.
+    """
+    refuse_foreign(output)
+    with holding_benchmark(project.workspace):
+        ground = find_common_ground(project, terms)
+        entrants = _enter_all(ground, contenders)
+        n_jobs = _choose_jobs(ground, entrants)
+        tasks = list_tasks(ground, entrants, n_jobs)
+        failures = _run(ground, tasks, n_jobs)
+        finished = _read_all(tasks)
+        results = _gather(ground, entrants, finished, {**_list_missing(tasks, finished), **failures})
+        benchmark = _compare(ground, entrants, results, finished, n_jobs)
+        own = find_folder(ground, [contender.name for contender in contenders], tasks)
+        keep(project, benchmark, own, output, draw_all(ground, entrants, results, tasks))
     return benchmark
+
+
+def _enter_all(ground: CommonGround, contenders: Sequence[Contender]) -> list[Entrant]:
+    entrants = [enter(ground, contender) for contender in contenders]
+    for one in entrants:
+        if one.failure is not None:
+            ground.project.reporter.warn(f"{one.contender.name} cannot be run, the others are: {one.failure}")
+    return entrants
+
+
+def _run(ground: CommonGround, tasks: Sequence[Task], n_jobs: int) -> dict[str, str]:
+    """Run what is missing. Returns why methods failed, by name."""
+    waiting = list(tasks) if ground.terms.restart else list_waiting(tasks)
+    settle_once(ground.project, [task.function for task in waiting if isinstance(task.function, NetworkRun)])
+    return run_tasks(ground.project, tasks, n_jobs, restart=ground.terms.restart)
 
 
 def _choose_jobs(ground: CommonGround, entrants: Sequence[Entrant]) -> int:
@@ -116,6 +138,17 @@ def _read_all(tasks: Sequence[Task]) -> Finished:
         if one is not None:
             finished.setdefault(task.method, []).append(one)
     return finished
+
+
+def _list_missing(tasks: Sequence[Task], finished: Finished) -> dict[str, str]:
+    """Methods with fewer results than runs, and which are missing: their cases are not those of the others."""
+    there = {(name, one.result.fold, one.result.seed) for name, runs in finished.items() for one in runs}
+    missing: dict[str, list[str]] = {}
+    for task in tasks:
+        if (task.method, task.fold, task.seed) not in there:
+            missing.setdefault(task.method, []).append(task.which)
+    again = "The same command runs what is missing."
+    return {method: f"no result that can be read of {'; '.join(which)}. {again}" for method, which in missing.items()}
 
 
 def _gather(
@@ -139,6 +172,8 @@ def _gather(
         )
         own = settings.get(contender.name, {})
         words = {key: str(own.get(key)) for key in differing if own}
+        if edges := phrase_edges(result.runs):
+            words["learning rate"] = edges
         if contender.differs:
             words["from the publication"] = contender.differs
         results.append(result.model_copy(update={"configuration": own, "differs": words}))
@@ -152,10 +187,12 @@ def _compare(
     finished: Finished,
     n_jobs: int,
 ) -> Benchmark:
-    reports = {result.name: result.pooled for result in results if result.pooled is not None}
-    terms, statistics = ground.terms, _compare_reports(reports, ground.fold_of)
-    contenders = [entrant.contender for entrant in entrants]
+    terms, contenders = ground.terms, [entrant.contender for entrant in entrants]
     days = [one.ended for runs in finished.values() for one in runs]
+    met = [one.circumstances for runs in finished.values() for one in runs if one.circumstances is not None]
+    met = met or [observe(terms.device, n_jobs)]
+    if differences := phrase_differences(met):
+        ground.project.reporter.warn(differences)
     return Benchmark(
         dataset=ground.project.dataset.name,
         configuration=ground.configuration,
@@ -163,47 +200,40 @@ def _compare(
         seeds=terms.seeds,
         budget=terms.budget.words,
         learning_rate=phrase_learning_rate(ground.settings, terms.learning_rate),
-        equal=tuple(phrase_equal(ground.plan, ground.configuration, terms, ground.chosen, n_jobs)),
-        machine=describe_machine(ground, n_jobs),
+        equal=tuple(_list_equal(ground, entrants, max(one.n_jobs for one in met))),
+        machine=describe_machine(met),
         command=phrase_command(ground.project, contenders, terms, ground.folds),
         date=max(days, default=datetime.date.today().isoformat()),
         fold_of=ground.fold_of,
         methods=tuple(results),
-        **statistics,
+        **_compare_results(results, ground.fold_of),
     )
 
 
-def _compare_reports(reports: Mapping[str, Report], fold_of: Mapping[str, int]) -> dict[str, Any]:
-    """What the cases can tell apart; nothing for fewer than two methods with results."""
+def _list_equal(ground: CommonGround, entrants: Sequence[Entrant], n_jobs: int) -> list[str]:
+    outside = [one.contender.name for one in entrants if one.contender.kind == "predictions"]
+    n_heads = {
+        one.contender.name: len(one.weighed.costs.output_shapes)
+        for one in entrants
+        if one.weighed is not None and one.weighed.costs is not None
+    }
+    return phrase_equal(
+        ground.plan, ground.configuration, ground.terms, ground.chosen, n_jobs, outside=outside, n_heads=n_heads
+    )
+
+
+def _compare_results(results: Sequence[MethodResult], fold_of: Mapping[str, int]) -> dict[str, Any]:
+    """What the cases can tell apart; nothing for fewer than two methods with results.
+
+    Floors differ from everything by far: what these cases could show is asked of the other methods alone.
+    """
+    reports = {result.name: result.pooled for result in results if result.pooled is not None}
     if len(reports) < 2:
         return {}
+    floors = {result.name for result in results if result.kind == "floor"}
+    competing = {name: report for name, report in reports.items() if name not in floors}
     return {
         "comparisons": compare_all(reports, fold_of=fold_of),
         "ranking": rank_methods(reports, fold_of=fold_of),
-        "smallest_difference": find_smallest_difference(reports, fold_of=fold_of)[1],
+        "smallest_difference": find_smallest_difference(competing, fold_of=fold_of)[1],
     }
-
-
-def _draw(
-    ground: CommonGround, entrants: Sequence[Entrant], results: Sequence[MethodResult], tasks: Sequence[Task]
-) -> list[MethodOverlay]:
-    overlays: list[MethodOverlay] = []
-    for entrant, result in zip(entrants, results, strict=True):
-        if result.pooled is None:
-            continue
-        files = _find_files(ground, entrant, tasks)
-        try:
-            overlays += draw_cases(ground.project, result, files)
-        except AutosegError as problem:  # a file that was spoilt since: the page is written without it
-            ground.project.reporter.warn(f"{result.name}: no pictures ({problem})")
-    return overlays
-
-
-def _find_files(ground: CommonGround, entrant: Entrant, tasks: Sequence[Task]) -> dict[str, Path]:
-    """What a method predicted, by case; of several seeds by the first."""
-    contender = entrant.contender
-    if contender.folder is not None:
-        return find_predictions(contender.folder)
-    ending = ground.project.dataset.file_ending
-    runs = {task.fold: task.run for task in reversed(tasks) if task.method == contender.name}
-    return {case_id: runs[fold].validation / f"{case_id}{ending}" for case_id, fold in ground.fold_of.items()}

@@ -7,11 +7,13 @@ time would depend on the speed of the network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoseg.data.splits import Split
 from autoseg.decision import Decision, fixed
 from autoseg.pipeline.benchmarking.terms import LearningRate, Terms
+from autoseg.planning.forecasting import forecast_again
 from autoseg.planning.plan import Configuration, Plan, values_only
 from autoseg.planning.planner import replace_network
 from autoseg.serialization import to_plain
@@ -22,7 +24,7 @@ WHY_OFF = "off in a comparison, so that every method spends the same"
 
 
 def level_plan(plan: Plan, configuration: str, learning_rate: LearningRate) -> Plan:
-    """The plan that all methods share, but for their networks."""
+    """The plan that all methods share, but for their networks; its forecasts follow from it."""
     settings = plan.find_configuration(configuration)
     changes: dict[str, Decision[Any]] = {}
     if settings.early_stopping.value is not None:
@@ -32,6 +34,7 @@ def level_plan(plan: Plan, configuration: str, learning_rate: LearningRate) -> P
     changed = plan.model_copy(
         update={"configurations": {**plan.configurations, configuration: settings.model_copy(update=changes)}}
     )
+    changed = forecast_again(changed)
     return changed if isinstance(learning_rate, str) else set_rate(changed, configuration, learning_rate)
 
 
@@ -45,7 +48,11 @@ def set_rate(plan: Plan, configuration: str, rate: float) -> Plan:
 
 
 def plan_method(plan: Plan, configuration: str, network: str) -> Plan:
-    """The shared plan with the network of a method. Raises UsageError if the network is not known."""
+    """The shared plan with the network of a method; blocks that a person set hold for the plan's own network.
+
+    Raises:
+        UsageError: the network is not known.
+    """
     return replace_network(plan, configuration, network)
 
 
@@ -70,30 +77,42 @@ def phrase_learning_rate(settings: Configuration, learning_rate: LearningRate) -
     return f"{rate:g} for all methods ({who})"
 
 
-def phrase_equal(plan: Plan, configuration: str, terms: Terms, splits: dict[int, Split], n_jobs: int) -> list[str]:
-    """What was equal for all methods, one sentence each.
+def phrase_equal(
+    plan: Plan,
+    configuration: str,
+    terms: Terms,
+    splits: dict[int, Split],
+    n_jobs: int,
+    *,
+    outside: Sequence[str] = (),
+    n_heads: Mapping[str, int] | None = None,
+) -> list[str]:
+    """What was equal for all methods, one sentence each, and what nobody here can know.
 
     Args:
         plan: that all share.
         splits: of the folds that are compared.
         n_jobs: runs that went side by side.
+        outside: names of the predictions from elsewhere.
+        n_heads: outputs that are supervised, by method, of those where it is known.
     """
     settings = plan.find_configuration(configuration)
     n_validation = sum(len(split.validation) for split in splits.values())
     folds = ", ".join(map(str, splits))
     shape = "x".join(map(str, settings.patch_size.value))
     return [
-        f"Cases: all methods learn from the same training cases and are scored on the same {n_validation} validation "
-        f"cases (fold {folds}), which none of them learned from.",
+        f"Cases: all methods are scored on the same {n_validation} validation cases (fold {folds}). Those trained here "
+        "learned from the same training cases, and from none of these.",
+        *([_phrase_outside(outside)] if outside else []),
         f"Data: all networks see the same preprocessed images, in batches of {settings.batch_size.value} patches of "
         f"{shape} voxels.",
         "Patches: a batch follows from the seed, the fold and its number alone, so that all networks see the same "
         "patches in the same order, as far as their budget reaches.",
         f"Augmentation: the same for all, and drawn by the same random numbers; {_phrase_augmentation(settings)}.",
-        f"Loss: {_phrase_loss(settings)}.",
+        f"Loss: {_phrase_loss(settings, n_heads or {})}.",
         f"Optimiser: {settings.optimizer.value.name} with the {settings.optimizer.value.schedule} schedule; learning "
         f"rate {phrase_learning_rate(settings, terms.learning_rate)}.",
-        f"Budget: {terms.budget.words} for each method, fold and seed.{_phrase_budget(terms, n_jobs)}",
+        f"Budget: {terms.budget.words} for each method that trains, fold and seed.{_phrase_budget(terms, n_jobs)}",
         f"Seeds: {', '.join(map(str, terms.seeds))}, of weights and batches; runs take turns, method by method, so "
         "that a busy hour of the machine meets all of them.",
         "Neither early stopping nor smaller patches in the beginning, for any method.",
@@ -102,10 +121,21 @@ def phrase_equal(plan: Plan, configuration: str, terms: Terms, splits: dict[int,
     ]
 
 
+def _phrase_outside(names: Sequence[str]) -> str:
+    return (
+        f"From elsewhere: {', '.join(names)}. autoseg cannot know what these learned from, nor with which budget; if "
+        "it was from the validation cases, their scores say nothing of new ones."
+    )
+
+
 def _phrase_budget(terms: Terms, n_jobs: int) -> str:
     sentence = ""
     if terms.budget.kind == "time":
-        sentence = " It is wall-clock time of training; planning, preprocessing, prediction and scoring do not count."
+        sentence = (
+            " It is wall-clock time of training iterations. What does not count: planning, preprocessing, the first "
+            "iteration of a sitting (it waits for the first batch, and may compile), looks at validation patches, "
+            "saving, prediction and scoring."
+        )
     if terms.budget.kind == "flops":
         sentence = " A training step counts as three forward passes."
     if n_jobs > 1:
@@ -116,10 +146,12 @@ def _phrase_budget(terms: Terms, n_jobs: int) -> str:
     return sentence if sentence.endswith(".") or not sentence else f"{sentence}."
 
 
-def _phrase_loss(settings: Configuration) -> str:
+def _phrase_loss(settings: Configuration, n_heads: Mapping[str, int]) -> str:
     loss = settings.loss.value
     batch = "over the batch" if settings.batch_dice.value else "over each sample"
+    counts = ", ".join(f"{name} {n}" for name, n in n_heads.items())
     deep = "; networks with several outputs are supervised at all of them" if loss.deep_supervision else ""
+    deep += f" ({counts})" if deep and counts else ""
     return f"{' + '.join(loss.terms)} for all, Dice {batch}{deep}"
 
 

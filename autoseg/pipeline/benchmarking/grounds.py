@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoseg.data.split_file import read_splits
 from autoseg.data.splits import ALL, Fold, Split, find_split, seed_fold
 from autoseg.networks.device import choose_device
 from autoseg.pipeline.benchmarking.fairness import level_plan
@@ -35,6 +37,7 @@ class CommonGround:
         splits: of the whole cross-validation.
         store: preprocessed cases.
         previous: of a cascade, by fold, the previous segmentation of each case.
+        group_of: the group of each case, which splits do not divide; empty where each stands for itself.
     """
 
     project: Project
@@ -45,6 +48,7 @@ class CommonGround:
     splits: tuple[Split, ...]
     store: Path
     previous: Mapping[int, Mapping[str, Path]]
+    group_of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Configuration:
@@ -70,23 +74,37 @@ class CommonGround:
 def find_common_ground(project: Project, terms: Terms) -> CommonGround:
     """Make what is missing of it: the plan, the splits, the preprocessed cases.
 
-    A plan that is there is kept, whatever the budget of the comparison. What a cascade learns from belongs to the
+    A plan that is there is kept, whatever the budget of the comparison; where there is none, one is made that suits a
+    budget of time, and a sentence says that it stays. What a cascade learns from belongs to the
     project: folds of it that are missing are trained as `train` would train them, with the plan's own length.
 
     Raises:
         UsageError: the configuration or a fold does not exist.
     """
-    budget = terms.budget
-    is_new = not project.workspace.plan.is_file()
-    wishes = Wishes(train_time_s=budget.amount) if is_new and budget.kind == "time" else None
-    plan = ensure_plan(project, wishes, device=terms.device)
+    plan = _find_plan(project, terms)
     (name,) = find_configurations(plan, (terms.configuration,) if terms.configuration else ())
     plan = level_plan(plan, name, terms.learning_rate)
     splits = ensure_splits(project, plan)
     folds = tuple(fold for fold in find_folds(splits, terms.folds) if fold != ALL)
     stores = ensure_preprocessed(project, plan, list_previous(plan, [name]))
     previous = {fold: _find_previous(project, plan, name, fold, splits, stores, terms.device) for fold in folds}
-    return CommonGround(project, terms, plan, name, folds, splits, stores[name], previous)
+    grouping = read_splits(project.workspace.splits).grouping
+    group_of = {} if grouping is None else grouping.group_of
+    return CommonGround(project, terms, plan, name, folds, splits, stores[name], previous, group_of)
+
+
+def _find_plan(project: Project, terms: Terms) -> Plan:
+    budget = terms.budget
+    if budget.kind != "time" or project.workspace.plan.is_file():
+        return ensure_plan(project, device=terms.device)
+    plan = ensure_plan(project, Wishes(train_time_s=budget.amount), device=terms.device)
+    command = f"autoseg plan {shlex.quote(str(project.dataset.folder))}"
+    project.reporter.warn(
+        f"There was no plan: this one suits trainings of {budget.amount:g} s and stays the project's, so that "
+        f"`autoseg train` follows it until `{command} --train-time ...` makes another one. To compare under another "
+        "plan, make it first."
+    )
+    return plan
 
 
 def _find_previous(

@@ -1,5 +1,6 @@
 """Which cases show what a method does? Its best, its median and its worst by mean Dice, with contours.
 
+Contours are those of one seed, so that the cases are chosen and labelled by its scores, and not by the mean over seeds.
 Of each case only the slice that is drawn is kept: the one with most foreground, across the axis of the widest spacing.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +43,19 @@ def draw_cases(project: Project, method: MethodResult, files: Mapping[str, Path]
     Args:
         files: what it predicted, by case, by its first seed; cases without a file are not shown.
     """
-    chosen = choose_cases(() if method.pooled is None else method.pooled.cases)
+    first = next((run.seed for run in method.runs), 0)
+    has_several = any(run.seed != first for run in method.runs)
+    cases = tuple(case for run in method.runs if run.seed == first for case in run.report.cases)
     return [
-        MethodOverlay(method.name, role, read_overlay(project, case, files[case.case_id]))
-        for role, case in chosen.items()
+        MethodOverlay(method.name, role, _name_seed(overlay, first) if has_several else overlay)
+        for role, case in choose_cases(cases).items()
         if case.case_id in files and files[case.case_id].is_file()
+        for overlay in [read_overlay(project, case, files[case.case_id])]
     ]
+
+
+def _name_seed(overlay: Overlay, seed: int) -> Overlay:
+    return replace(overlay, case_id=f"{overlay.case_id}, seed {seed}")
 
 
 def read_overlay(project: Project, scores: CaseScores, path: Path) -> Overlay:

@@ -1,7 +1,8 @@
 """How do segmentations from elsewhere enter the comparison? As files, on the same cases, by the same evaluation.
 
-Files are found by the name of the case. One that is missing is a miss; one that lies on another grid than its
-reference is no segmentation of the case, and the method has no result.
+Files are found by the name of the case; of several with one name that which ends as the dataset's files do, so that
+previews may lie beside. One that is missing is a miss; one that lies on another grid than its reference is no
+segmentation of the case, and the method has no result.
 """
 
 from __future__ import annotations
@@ -44,12 +45,11 @@ class PredictionsRun:
     n_threads: int = 1
 
     def __call__(self, reporter: Reporter, place: int) -> None:
-        files = find_predictions(self.folder)
-        if not set(self.case_ids) & set(files):
-            raise DatasetError(
-                f"{self.folder}: holds no file of the {len(self.case_ids)} validation cases of fold {self.fold}, for "
-                f"example {self.case_ids[0]}{self.project.dataset.file_ending}."
-            )
+        dataset = self.project.dataset
+        files = find_predictions(self.folder, dataset.file_ending)
+        if others := sorted(set(files) - set(dataset.case_ids)):
+            example = files[others[0]].name
+            reporter.warn(f"{self.folder}: {len(others)} of {len(files)} files fit no case, for example {example}.")
         paths = [files.get(case_id) for case_id in self.case_ids]
         report = score_files(self.project, self.case_ids, paths, n_threads=self.n_threads)
         if report.missing:
@@ -76,14 +76,26 @@ def score_files(
     return make_report(list(evaluate_jobs(jobs, n_threads)), labels, options=options)
 
 
-def find_predictions(folder: Path) -> dict[str, Path]:
-    """Segmentation files by case. Raises DatasetError for two files of one case."""
+def find_predictions(folder: Path, file_ending: str) -> dict[str, Path]:
+    """Segmentation files by case.
+
+    Args:
+        folder: where they lie.
+        file_ending: of the dataset's files, which wins where a case has files of several endings.
+
+    Raises:
+        DatasetError: two files of one case, and neither has this ending.
+    """
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: (not path.name.endswith(file_ending), path.name)):
         case_id, ending = split_ending(path.name)
         if not ending or path.name.startswith(".") or path.is_dir():
             continue
-        if case_id in found:
-            raise DatasetError(f"{folder}: holds two files for {case_id}, {found[case_id].name} and {path.name}.")
-        found[case_id] = path
+        if case_id not in found:
+            found[case_id] = path
+        elif not found[case_id].name.endswith(file_ending):
+            raise DatasetError(
+                f"{folder}: holds two files for {case_id}, {found[case_id].name} and {path.name}, and none ends with "
+                f"{file_ending} as the dataset's do. Leave one."
+            )
     return found

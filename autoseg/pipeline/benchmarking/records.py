@@ -8,6 +8,7 @@ from pathlib import Path
 from autoseg.errors import AutosegError
 from autoseg.evaluation.benchmark import CurvePoint, RunResult
 from autoseg.evaluation.report import Score
+from autoseg.pipeline.benchmarking.circumstances import Circumstances
 from autoseg.serialization import Record, parse_record, read_json, write_json
 from autoseg.training.history import Epoch
 from autoseg.workspace import Run
@@ -32,11 +33,12 @@ class Measured(Record):
 
 
 class FinishedRun(Record):
-    """A run's result and costs; `ended` is the day, ISO 8601."""
+    """A run's result and costs; `ended` is the day, ISO 8601. Circumstances are kept where a network was trained."""
 
     autoseg_run: int = 1
     result: RunResult
     measured: Measured = Measured()
+    circumstances: Circumstances | None = None
     ended: str
 
 
@@ -46,7 +48,7 @@ def write_finished(run: Run, finished: FinishedRun) -> None:
 
 
 def read_finished(run: Run) -> FinishedRun | None:
-    """A run that was kept, None if there is none or it was written by another version."""
+    """A run that was kept; None if there is none that can be read, so that it is to be done."""
     if not run.result.is_file():
         return None
     try:

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import shlex
 from collections.abc import Sequence
 
-import numpy as np
-import torch
-
-from autoseg import __version__
-from autoseg.machine import count_cores
-from autoseg.networks.device import choose_device
-from autoseg.pipeline.benchmarking.grounds import CommonGround
+from autoseg.pipeline.benchmarking.circumstances import Circumstances
 from autoseg.pipeline.benchmarking.methods import Contender
 from autoseg.pipeline.benchmarking.terms import Terms
-from autoseg.pipeline.planning import ensure_device
 from autoseg.pipeline.project import Project
 
 BUDGET_OPTIONS = {"time": "--train-time", "iterations": "--iterations", "flops": "--flops"}
 
 
-def describe_machine(ground: CommonGround, n_jobs: int) -> dict[str, str]:
-    """Device, cores and versions, by name."""
-    device = choose_device(ground.terms.device)
-    kind = device.type if device.index is None else f"{device.type}:{device.index}"
-    named = ensure_device(ground.project, ground.terms.device).name
-    return {
-        "device": f"{kind} ({named})" if named else kind,
-        "cores": str(count_cores()),
-        "runs at a time": str(n_jobs),
-        "threads for each": str(max(1, count_cores() // n_jobs)),
-        "threads that wait": os.environ.get("OMP_WAIT_POLICY", "as the system has it").lower(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "autoseg": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "Python": platform.python_version(),
-    }
+def describe_machine(circumstances: Sequence[Circumstances]) -> dict[str, str]:
+    """Device, cores, means and versions by name: the union over runs, and a sentence where they differ."""
+    values: dict[str, dict[str, None]] = {}
+    for one in circumstances:
+        for name, value in one.words.items():
+            values.setdefault(name, {})[value] = None
+    described = {name: ", ".join(met) for name, met in values.items()}
+    sentence = phrase_differences(circumstances)
+    return {**described, "not the same for all runs": sentence} if sentence else described
+
+
+def phrase_differences(circumstances: Sequence[Circumstances]) -> str:
+    """What runs did not share, in a sentence; empty where that is nothing."""
+    named = [one.words for one in circumstances]
+    names = dict.fromkeys(name for words in named for name in words)
+    differing = [name for name in names if len({words[name] for words in named if name in words}) > 1]
+    if not differing:
+        return ""
+    return (
+        f"Runs were done under different circumstances ({', '.join(differing)}): what they cost, and what they reach "
+        "within a time, compares only as far as these are alike."
+    )
 
 
 def phrase_command(project: Project, contenders: Sequence[Contender], terms: Terms, folds: Sequence[int]) -> str:

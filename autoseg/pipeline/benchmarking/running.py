@@ -7,19 +7,20 @@ not take the others'. What was finished is read; what was interrupted goes on.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from autoseg.data.splits import Split, find_split, seed_fold
+from autoseg.data.splits import Split, find_split
 from autoseg.evaluation.benchmark import RunResult
 from autoseg.evaluation.options import MetricOptions
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.networks.device import choose_device
 from autoseg.networks.energy import measuring_energy
+from autoseg.pipeline.benchmarking.circumstances import Circumstances, add_means
 from autoseg.pipeline.benchmarking.fairness import list_trial_rates, set_rate
 from autoseg.pipeline.benchmarking.measuring import measure_prediction
 from autoseg.pipeline.benchmarking.records import (
@@ -38,14 +39,18 @@ from autoseg.pipeline.orders import FoldOrder
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.reporting import Reporter
 from autoseg.pipeline.scoring import StoredPredictor, predict_and_score
-from autoseg.pipeline.sittings import plan_sitting
+from autoseg.pipeline.sittings import Sitting, plan_sitting
 from autoseg.pipeline.watching import watch
 from autoseg.planning.choices import Length
 from autoseg.planning.plan import Plan
 from autoseg.prediction.configuration_predictor import load_predictor
+from autoseg.serialization import digest
+from autoseg.training.continuing import read_saved
 from autoseg.training.history import read_history
 from autoseg.training.loop import train
 from autoseg.workspace import Run
+
+N_SEEDS = 2**31  # that every generator takes
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,10 @@ class NetworkRun:
         splits: of the cross-validation.
         run, store: where it is written, and where the preprocessed cases are.
         length: of the training; of the trials beside it, None without a search.
+        circumstances: that the run meets.
         flops_per_case: mean over the fold's validation cases.
         previous: of a cascade, the previous segmentation of each case.
+        group_of: the group of each case, which trials do not divide.
         devices: dealt out to the places that runs have.
         n_threads, n_workers: of torch; processes that make batches.
     """
@@ -74,9 +81,11 @@ class NetworkRun:
     run: Run
     store: Path
     length: Length
+    circumstances: Circumstances
     trial_length: Length | None = None
     flops_per_case: float = NOT_MEASURED
     previous: Mapping[str, Path] = field(default_factory=dict)
+    group_of: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ("cpu",)
     n_threads: int = 1
     n_workers: int = 0
@@ -112,8 +121,15 @@ class NetworkRun:
             flops_per_case=self.flops_per_case,
             joules=joules,
         )
-        ended = datetime.date.today().isoformat()
-        write_finished(self.run, FinishedRun(result=result, measured=measured, ended=ended))
+        write_finished(
+            self.run,
+            FinishedRun(
+                result=result,
+                measured=measured,
+                circumstances=add_means(self.circumstances, order.settings, order.device, _read_engine(self.run)),
+                ended=datetime.date.today().isoformat(),
+            ),
+        )
 
     def make_order(self, device: str) -> FoldOrder:
         """What is trained, on a device."""
@@ -127,7 +143,7 @@ class NetworkRun:
             length=self.length,
             device=device,
             n_workers=self.n_workers,
-            seed=seed_fold(self.seed, self.fold, len(self.splits)),
+            seed=seed_run(self.seed, self.fold),
             previous=self.previous,
         )
 
@@ -147,11 +163,31 @@ class NetworkRun:
             )
             project.reporter.say(f"Trying the learning rate {rate:g}.")
             train_order(project, trial)
-            return _score_quickly(project, trial)
+            return _score_quickly(project, trial, self.n_threads)
 
         base = order.settings.optimizer.value.learning_rate
-        inner = split_inside(self.splits, self.fold)
+        inner = split_inside(self.splits, self.fold, self.group_of)
         return search_rate(self.run, list_trial_rates(order.settings), inner, base, try_rate)
+
+
+def seed_run(seed: int, fold: int) -> int:
+    """The seed of a run, the same for every method and another one for every seed and fold.
+
+    Drawn from a digest of both: sums would let fold 1 of seed 0 share weights and patches with fold 0 of seed 1, and
+    the spread over seeds would not be one.
+    """
+    return int(digest([seed, fold]), 16) % N_SEEDS
+
+
+def settle_once(project: Project, runs: Sequence[NetworkRun]) -> None:
+    """Decide who augments patches before runs share a device: each would measure, and with neighbours.
+
+    What is decided is recorded in the workspace, where every run finds it; a run that was begun keeps its own.
+    """
+    fresh = [run for run in runs if not run.run.resume.is_file()]
+    if fresh:
+        order = fresh[0].make_order(fresh[0].devices[0])
+        settle_engine(project, make_job(project, order, Sitting(order.length, None, "")))
 
 
 def train_order(project: Project, order: FoldOrder) -> float:
@@ -168,12 +204,19 @@ def train_order(project: Project, order: FoldOrder) -> float:
     return NOT_MEASURED if is_begun or energy.joules is None else energy.joules
 
 
-def _score_quickly(project: Project, order: FoldOrder) -> float:
+def _score_quickly(project: Project, order: FoldOrder, n_threads: int) -> float:
     """Mean Dice on the validation cases of a trial, and nothing else."""
     predictor = load_predictor([order.run.checkpoint], device=choose_device(order.device))
     ensemble = [StoredPredictor(predictor, order.store, order.previous)]
     only_dice = MetricOptions(groups=("overlap",))
-    return predict_and_score(project, ensemble, order.split.validation, order.run.validation, only_dice).mean_dice
+    ids, folder = order.split.validation, order.run.validation
+    return predict_and_score(project, ensemble, ids, folder, only_dice, n_threads=n_threads).mean_dice
+
+
+def _read_engine(run: Run) -> str:
+    """Who augmented patches; empty where nothing says so any more."""
+    saved = read_saved(run.resume)
+    return "" if saved is None else saved.engine
 
 
 def _or_nan(dice: float | None) -> float:

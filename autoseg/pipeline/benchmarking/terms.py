@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from autoseg.data.splits import ALL
 from autoseg.errors import UsageError
@@ -16,6 +16,7 @@ FORWARD_AND_BACKWARD = 3  # a training step costs three forward passes: one forw
 CURVE_POINTS = 10  # of a training that counts iterations: looks at the validation patches
 LEAST_PER_EPOCH = 10  # iterations between two looks, which cost about as much as eight iterations' forward passes
 RATES = ("fixed", "search")
+TOLERANCE = 1e-9  # of a quotient that is a whole number but for rounding
 
 LearningRate = float | Literal["fixed", "search"]
 
@@ -41,30 +42,65 @@ class TrainingBudget:
             return f"{self.amount:,.0f} iterations"
         return f"{self.amount:.3g} floating point operations"
 
-    def scale(self, share: float) -> TrainingBudget:
-        """A share of it."""
-        return TrainingBudget(self.kind, self.amount * share)
-
     def find_length(self, *, flops_per_patch: float, batch_size: int) -> Length:
-        """What it buys a method.
+        """What it buys a method, and no more.
 
         Args:
             flops_per_patch: of one forward pass; only a budget of operations asks for it.
             batch_size: patches of an iteration.
 
         Raises:
-            UsageError: the operations of the method are not known.
+            UsageError: the operations of the method are not known, or one iteration takes more than there are.
         """
         if self.kind == "time":
             return Length(train_time_s=self.amount)
-        n_iterations = self.amount
-        if self.kind == "flops":
-            if math.isnan(flops_per_patch):
-                raise UsageError("Its floating point operations cannot be counted, so that --flops says nothing of it.")
-            n_iterations = self.amount / (FORWARD_AND_BACKWARD * flops_per_patch * batch_size)
-        n_iterations = max(1, round(n_iterations))
-        per_epoch = max(LEAST_PER_EPOCH, math.ceil(n_iterations / CURVE_POINTS))
-        return Length(n_iterations=n_iterations, iterations_per_epoch=min(per_epoch, ITERATIONS_PER_EPOCH))
+        return _iterate(self._count_iterations(flops_per_patch, batch_size))
+
+    def divide(
+        self, *, flops_per_patch: float, batch_size: int, n_trials: int, trial_share: float
+    ) -> tuple[Length, Length]:
+        """What it buys a method that tries learning rates first: the length of its training, and of each trial.
+
+        The trials and the training together are the budget, to the iteration.
+
+        Args:
+            flops_per_patch, batch_size: as of `find_length`.
+            n_trials: of learning rates.
+            trial_share: of the budget, for each of them.
+
+        Raises:
+            UsageError: as of `find_length`, or a trial would have no iteration.
+        """
+        if self.kind == "time":
+            trial_s = self.amount * trial_share
+            return Length(train_time_s=self.amount - n_trials * trial_s), Length(train_time_s=trial_s)
+        n_iterations = self._count_iterations(flops_per_patch, batch_size)
+        n_tried = math.floor(n_iterations * trial_share + TOLERANCE)
+        if n_tried < 1:
+            raise UsageError(
+                f"A budget of {self.words} buys {n_iterations} iterations of it, and {trial_share:.0%} of them for a "
+                f"trial are none. Search with a larger one ({math.ceil(1 / trial_share)} iterations at least), or with "
+                "--learning-rate fixed."
+            )
+        return _iterate(n_iterations - n_trials * n_tried), _iterate(n_tried)
+
+    def _count_iterations(self, flops_per_patch: float, batch_size: int) -> int:
+        if self.kind != "flops":
+            return round(self.amount)
+        if math.isnan(flops_per_patch):
+            raise UsageError("Its floating point operations cannot be counted, so that --flops says nothing of it.")
+        flops = FORWARD_AND_BACKWARD * flops_per_patch * batch_size
+        if flops > self.amount * (1 + TOLERANCE):
+            raise UsageError(
+                f"One iteration of it takes {flops:.3g} floating point operations, more than the whole budget of "
+                f"{self.amount:.3g}. Give more with --flops."
+            )
+        return math.floor(self.amount / flops + TOLERANCE)
+
+
+def _iterate(n_iterations: int) -> Length:
+    per_epoch = max(LEAST_PER_EPOCH, math.ceil(n_iterations / CURVE_POINTS))
+    return Length(n_iterations=n_iterations, iterations_per_epoch=min(per_epoch, ITERATIONS_PER_EPOCH))
 
 
 @dataclass(frozen=True)
@@ -90,6 +126,19 @@ class Terms:
     device: str = "auto"
     n_jobs: int = 1
     restart: bool = False
+
+
+def settle_terms(
+    *, train_time_s: float | None = None, n_iterations: int | None = None, flops: float | None = None, **others: Any
+) -> Terms:
+    """Terms with a budget out of three options; the others are those of `Terms`.
+
+    Raises:
+        UsageError: there is not one budget, or a fold validates nothing.
+    """
+    terms = Terms(budget=choose_budget(train_time_s=train_time_s, n_iterations=n_iterations, flops=flops), **others)
+    refuse_unscored_folds(terms.folds)
+    return terms
 
 
 def refuse_unscored_folds(folds: tuple[str, ...]) -> None:

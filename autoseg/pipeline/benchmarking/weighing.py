@@ -1,7 +1,7 @@
 """What will a network cost, and can it be compared at all? Known before anything is trained, without computing it.
 
 The network runs on torch's meta device (`networks.costs`). One that cannot be built, that lacks its library, or whose
-logits have another shape than the labels is a method without a result from the start.
+logits have another shape than the labels, in training or in prediction, is a method without a result from the start.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
+import torch
+
+from autoseg.components import is_dotted
 from autoseg.errors import AutosegError, PlanError
 from autoseg.networks.build import build_network
 from autoseg.networks.costs import NetworkCosts, measure_costs
@@ -22,7 +25,6 @@ from autoseg.planning.plan import Configuration, Plan
 from autoseg.prediction.costs import count_prediction_flops
 from autoseg.prediction.options import PredictionOptions
 from autoseg.preprocessing.store import open_case
-from autoseg.serialization import digest, to_plain
 
 AS_PLANNED = ("unet", "residual_unet")  # whose memory the plan forecasts from their kernels
 
@@ -37,7 +39,6 @@ class Weighed:
         length, trial_length: of its trainings; of the trials of a search, None without one.
         memory_gb: forecast peak of a training.
         flops_per_case: by fold, mean over its validation cases; NaN where not known.
-        folder: name of the folder of its runs, after all that they obey.
     """
 
     plan: Plan
@@ -46,11 +47,10 @@ class Weighed:
     trial_length: Length | None
     memory_gb: float
     flops_per_case: dict[int, float]
-    folder: str
 
 
 def weigh_network(ground: CommonGround, contender: Contender) -> Weighed:
-    """What a network costs, and where its runs lie.
+    """What a network costs, and how long it trains.
 
     Raises:
         AutosegError: it cannot be built, or answers in another shape, or the budget says nothing of it.
@@ -59,7 +59,9 @@ def weigh_network(ground: CommonGround, contender: Contender) -> Weighed:
     settings = plan.find_configuration(ground.configuration)
     costs = _count_costs(plan, settings)
     if costs is not None:
-        _refuse_other_shape(costs, plan, settings)
+        _refuse_other_shape(costs.output_shapes[0], plan, settings)
+        if is_dotted(contender.name):  # autoseg's own answer alike, which their tests say
+            _refuse_other_shape(_find_predicted_shape(plan, settings), plan, settings, when=" in prediction")
     length, trial_length = _find_lengths(ground, settings, costs)
     return Weighed(
         plan=plan,
@@ -68,7 +70,6 @@ def weigh_network(ground: CommonGround, contender: Contender) -> Weighed:
         trial_length=trial_length,
         memory_gb=_forecast_memory(ground, contender, plan, settings, costs),
         flops_per_case=_count_case_flops(ground, settings, costs),
-        folder=f"{contender.file_name}-{_digest_obeyed(ground, plan, length, trial_length)}",
     )
 
 
@@ -91,14 +92,28 @@ def _count_ends(plan: Plan, settings: Configuration) -> tuple[int, int]:
     return settings.count_input_channels(len(plan.channels), plan.labels.n_labels), plan.labels.n_outputs
 
 
-def _refuse_other_shape(costs: NetworkCosts, plan: Plan, settings: Configuration) -> None:
+def _refuse_other_shape(came: tuple[int, ...], plan: Plan, settings: Configuration, *, when: str = "") -> None:
     expected = (plan.labels.n_outputs, *settings.patch_size.value)
-    came = costs.output_shapes[0]
     if came != expected:
         raise PlanError(
-            f"network {settings.network.value}: answers a patch with logits of shape {came}, but must with {expected}: "
-            "one channel for each label or region, in the patch's own size."
+            f"network {settings.network.value}: answers a patch{when} with logits of shape {came}, but must with "
+            f"{expected}: one channel for each label or region, in the patch's own size."
         )
+
+
+def _find_predicted_shape(plan: Plan, settings: Configuration) -> tuple[int, ...]:
+    """Of a patch's logits in evaluation mode: (K, *patch). Raises PlanError for anything but one tensor."""
+    n_inputs, n_outputs = _count_ends(plan, settings)
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(settings, n_inputs, n_outputs).to("meta").eval()
+    with torch.no_grad():
+        answer = network(torch.zeros((1, n_inputs, *settings.patch_size.value), device="meta"))
+    if not isinstance(answer, torch.Tensor):
+        raise PlanError(
+            f"network {settings.network.value}: answers a patch in prediction with a {type(answer).__name__}, but must "
+            "with one tensor of logits. Several outputs are for training alone: return them where `self.training`."
+        )
+    return tuple(answer.shape[1:])
 
 
 def _find_lengths(
@@ -109,9 +124,8 @@ def _find_lengths(
     batch_size, budget = settings.batch_size.value, ground.terms.budget
     if ground.terms.learning_rate != "search":
         return budget.find_length(flops_per_patch=flops, batch_size=batch_size), None
-    rest = budget.scale(1 - len(TRIAL_FACTORS) * TRIAL_SHARE)
-    trial = budget.scale(TRIAL_SHARE).find_length(flops_per_patch=flops, batch_size=batch_size)
-    return rest.find_length(flops_per_patch=flops, batch_size=batch_size), trial
+    n_trials = len(TRIAL_FACTORS)
+    return budget.divide(flops_per_patch=flops, batch_size=batch_size, n_trials=n_trials, trial_share=TRIAL_SHARE)
 
 
 def _forecast_memory(
@@ -147,18 +161,6 @@ def _count_case_flops(ground: CommonGround, settings: Configuration, costs: Netw
         )
         for fold, split in ground.chosen.items()
     }
-
-
-def _digest_obeyed(ground: CommonGround, plan: Plan, length: Length, trial_length: Length | None) -> str:
-    """Names all that a run follows from, but for its fold and seed.
-
-    Seconds are worth less where several runs share the cores, so that the number of jobs belongs to a budget of time.
-    """
-    terms = ground.terms
-    n_jobs = terms.n_jobs if terms.budget.kind == "time" else 1
-    lengths = [to_plain(length), to_plain(trial_length)]
-    parts = [plan.training_digest(ground.configuration), lengths, ground.case_digest, name_device_kind(ground), n_jobs]
-    return digest(parts)
 
 
 def explain(problem: Exception) -> str:

@@ -25,11 +25,11 @@ def decide_blocks(*, network: str, n_stages: int) -> Decision[Blocks]:
     """Blocks of every stage, finest first."""
     name, variant = split_network(network)
     if name == "residual_unet":
-        encoder = _repeat_last(RESIDUAL_PER_STAGE, n_stages)
+        encoder = repeat_last(RESIDUAL_PER_STAGE, n_stages)
         blocks = Blocks(encoder=encoder, decoder=(RESIDUAL_DECODER,) * (n_stages - 1))
         return fixed(blocks, "published depths of the residual encoder, with a light decoder")
     if name == "fcn8s":
-        encoder = (*_repeat_last(VGG_PER_STAGE, n_stages - 1), VGG_TOP)
+        encoder = (*repeat_last(VGG_PER_STAGE, n_stages - 1), VGG_TOP)
         blocks = Blocks(encoder=encoder, decoder=(1,) * (n_stages - 1))
         return fixed(blocks, "published depths of VGG-16; there is no decoder, and its entries count for nothing")
     if name == "vnet":
@@ -43,8 +43,9 @@ def decide_blocks(*, network: str, n_stages: int) -> Decision[Blocks]:
 
 def _mirror(per_stage: Sequence[int], n_stages: int) -> Blocks:
     """The same in the encoder and in the decoder, which has a stage less."""
-    return Blocks(encoder=_repeat_last(per_stage, n_stages), decoder=_repeat_last(per_stage, n_stages - 1))
+    return Blocks(encoder=repeat_last(per_stage, n_stages), decoder=repeat_last(per_stage, n_stages - 1))
 
 
-def _repeat_last(values: Sequence[int], n: int) -> tuple[int, ...]:
+def repeat_last(values: Sequence[int], n: int) -> tuple[int, ...]:
+    """The first `n` of them, the last one repeated where there are fewer."""
     return (*values[:n], *[values[-1]] * (n - len(values)))

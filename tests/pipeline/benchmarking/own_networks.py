@@ -28,6 +28,32 @@ def crash(configuration: Configuration, n_channels: int, n_outputs: int) -> nn.M
     raise KeyError("width")
 
 
+class _Careless(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor | list[Tensor]:
+        logits: Tensor = self.network(image)
+        return logits if self.training else [logits]
+
+
+def make_careless(configuration: Configuration, n_channels: int, n_outputs: int) -> nn.Module:
+    """Answers in prediction with a list, in training as it must."""
+    return _Careless(make_pointwise(configuration, n_channels, n_outputs))
+
+
+class _Shrinking(_Careless):
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network(image)
+        return logits if self.training else logits[..., 1:]
+
+
+def make_shrinking(configuration: Configuration, n_channels: int, n_outputs: int) -> nn.Module:
+    """Loses a voxel in prediction alone."""
+    return _Shrinking(make_pointwise(configuration, n_channels, n_outputs))
+
+
 class _Infinite(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

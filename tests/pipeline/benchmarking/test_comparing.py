@@ -9,12 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from autoseg.data.image_io import read_segmentation, write_segmentation
+from autoseg.errors import WorkspaceError
 from autoseg.evaluation.benchmark import Benchmark
 from autoseg.networks.checkpoint import Checkpoint, read_checkpoint
 from autoseg.pipeline.benchmarking.comparing import compare_methods
+from autoseg.pipeline.benchmarking.executing import holding_benchmark
 from autoseg.pipeline.project import Project
+from autoseg.publishing.page import write_page
 from autoseg.serialization import parse_record, read_json
 from autoseg.training.history import Epoch
 from autoseg.training.job import TrainingJob
@@ -23,6 +28,13 @@ from autoseg.training.watching import Watching
 
 OWN = "tests.pipeline.benchmarking.own_networks"
 TRAIN = "autoseg.pipeline.benchmarking.running.train"
+WRITE_PAGE = "autoseg.pipeline.benchmarking.keeping.write_page"
+
+
+@pytest.fixture(autouse=True)
+def without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page takes longer to draw than two iterations to train; one test has it drawn."""
+    monkeypatch.setattr(WRITE_PAGE, lambda *_, **__: None)
 
 
 def forbid(*_: Any, **__: Any) -> Any:
@@ -37,6 +49,7 @@ def compare(project: Project, *methods: str, **options: Any) -> Benchmark:
 def test_networks_floors_and_predictions_meet_and_the_same_command_trains_nothing(
     small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(WRITE_PAGE, write_page)
     reader = tmp_path / "reader"
     shutil.copytree(small.dataset.folder / "labelsTr", reader)
     methods = ("unet", f"{OWN}:make_pointwise", "threshold")
@@ -146,3 +159,63 @@ def test_restart_trains_anew_and_keeps_what_was_there(small: Project, monkeypatc
     compare(small, "unet", restart=True)
     assert trained == ["0", "1"]
     assert len(list(small.workspace.benchmark.glob("unet-*/seed_0/fold_*.old1"))) == 2
+
+
+def test_a_spoilt_result_is_made_again_and_a_missing_one_is_a_row_that_says_which(
+    small: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = compare(small, "unet", "mean_shape")
+    (path,) = small.workspace.benchmark.glob("unet-*/seed_0/fold_1/run.json")
+    path.write_text("{}")
+    again = compare(small, "unet", "mean_shape")
+    assert again.methods[0].pooled == before.methods[0].pooled
+    path.unlink()
+    monkeypatch.setattr("autoseg.pipeline.benchmarking.comparing.run_tasks", lambda *_, **__: {})
+    unet, floor = compare(small, "unet", "mean_shape").methods
+    assert unet.pooled is None
+    assert unet.failure == ("no result that can be read of fold 1, seed 0. The same command runs what is missing.")
+    assert floor.pooled is not None
+
+
+def test_seconds_are_run_anew_when_fewer_jobs_fit_and_iterations_are_not(
+    small: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(**options: Any) -> int:
+        compare_methods(small, ["unet"], n_jobs=2, **options)
+        return len(list(small.workspace.benchmark.glob("unet-*")))
+
+    free = {"gb": 64}
+    monkeypatch.setattr(
+        "autoseg.pipeline.benchmarking.executing.measure_free_memory_bytes", lambda: int(free["gb"] * 1e9)
+    )
+    assert count(n_iterations=2) == 1
+    assert count(train_time_s=0.05) == 2
+    free["gb"] = 0.01
+    assert count(n_iterations=2) == 2
+    assert count(train_time_s=0.05) == 3
+
+
+def test_what_these_cases_could_show_is_asked_of_all_but_floors(small: Project, tmp_path: Path) -> None:
+    """Two readers of whom one moves a voxel in every other case, so that their differences spread."""
+    readers = {name: tmp_path / name for name in ("steady", "shaky")}
+    for folder in readers.values():
+        shutil.copytree(small.dataset.folder / "labelsTr", folder)
+    for path in sorted(readers["shaky"].iterdir())[::2]:
+        stored, geometry = read_segmentation(path)
+        write_segmentation(path, np.roll(stored, 1, axis=2), geometry)
+
+    def find(*methods: str) -> str:
+        return compare_methods(
+            small, methods, predictions=readers, folds=("0", "1"), n_iterations=2
+        ).smallest_difference
+
+    alone = find()
+    assert "6 cases" in alone
+    assert find("threshold", "mean_shape") == alone
+
+
+def test_a_comparison_beside_another_is_refused_before_it_does_anything(small: Project) -> None:
+    with holding_benchmark(small.workspace), pytest.raises(WorkspaceError, match="another benchmark is running"):
+        compare(small, "mean_shape")
+    assert not small.workspace.benchmark.exists()
+    assert compare(small, "mean_shape").methods[0].failure is None

@@ -102,6 +102,19 @@ def test_what_is_equal_is_said(ground: CommonGround) -> None:
     alone = " ".join(phrase_equal(ground.plan, ground.configuration, ground.terms, ground.chosen, 1))
     for words in ("6 validation cases (fold 0, 1)", "2 iterations for each method", "same patches in the same order"):
         assert words in alone
+    assert "From elsewhere" not in alone
     crowded = replace(ground.terms, budget=replace(ground.terms.budget, kind="time", amount=60.0))
     told = " ".join(phrase_equal(ground.plan, ground.configuration, crowded, ground.chosen, 2))
     assert "2 runs went side by side with equal shares of the cores, so that a second of training is less" in told
+    for left_out in ("the first iteration of a sitting", "looks at validation patches", "saving"):
+        assert left_out in told
+
+
+def test_of_predictions_from_elsewhere_nothing_is_claimed(ground: CommonGround) -> None:
+    heads = {"unet": 2, "fcn8s": 1}
+    told = phrase_equal(
+        ground.plan, ground.configuration, ground.terms, ground.chosen, 1, outside=["nnunet"], n_heads=heads
+    )
+    assert "From elsewhere: nnunet. autoseg cannot know what these learned from" in told[1]
+    assert not [sentence for sentence in told if "all methods learn" in sentence]
+    assert any(sentence.endswith("supervised at all of them (unet 2, fcn8s 1).") for sentence in told)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 from autoseg.networks.checkpoint import read_checkpoint
 from autoseg.pipeline.benchmarking.comparing import compare_methods
 from autoseg.pipeline.benchmarking.grounds import find_common_ground
+from autoseg.pipeline.benchmarking.running import seed_run
 from autoseg.pipeline.benchmarking.terms import Terms, TrainingBudget
 from autoseg.pipeline.project import Project
+from autoseg.planning.plan_file import read_plan
 from autoseg.serialization import read_text
+from tests.conftest import open_small
+from tests.pipeline.conftest import Listener
 
 
 def test_a_comparison_of_the_cascade_rests_on_the_same_low_resolution_folds(copied: Project) -> None:
@@ -28,10 +34,22 @@ def test_a_missing_low_resolution_fold_is_trained_as_the_project_would(copied: P
         assert (facts["iterations"], facts["length"]["n_iterations"], facts["seed"]) == (2, 2, fold)
     (made,) = copied.workspace.benchmark.glob("residual_unet-*/seed_7/fold_0/checkpoint.safetensors")
     facts = read_checkpoint(made).facts
-    assert (facts["length"]["n_iterations"], facts["seed"]) == (3, 7)
+    assert (facts["length"]["n_iterations"], facts["seed"]) == (3, seed_run(7, 0))
 
 
 def test_a_plan_that_is_there_is_kept_whatever_the_budget(small: Project) -> None:
     before = read_text(small.workspace.plan)
     find_common_ground(small, Terms(TrainingBudget("time", 5.0)))
     assert read_text(small.workspace.plan) == before
+
+
+def test_a_plan_that_is_made_for_the_budget_says_that_it_stays(phantom: Path, tmp_path: Path) -> None:
+    listener = Listener()
+    project = replace(open_small(phantom, tmp_path / "workspace"), reporter=listener)
+    find_common_ground(project, Terms(TrainingBudget("time", 60.0)))
+    (warning,) = [sentence for sentence in listener.warned if sentence.startswith("There was no plan: ")]
+    assert "suits trainings of 60 s and stays the project's" in warning
+    assert f"`autoseg plan {phantom} --train-time ...`" in warning
+    assert read_plan(project.workspace.plan).wishes.train_time_s == 60.0
+    find_common_ground(project, Terms(TrainingBudget("time", 5.0)))
+    assert len([sentence for sentence in listener.warned if "There was no plan" in sentence]) == 1

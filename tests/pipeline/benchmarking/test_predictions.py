@@ -6,7 +6,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from autoseg.data.image_io import read_segmentation, write_segmentation
@@ -16,6 +15,7 @@ from autoseg.pipeline.benchmarking.records import read_finished
 from autoseg.pipeline.project import Project
 from autoseg.pipeline.reporting import Reporter
 from autoseg.workspace import Run
+from tests.pipeline.conftest import Listener
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def folder(small: Project, tmp_path: Path) -> Path:
     return tmp_path / "reader"
 
 
-def run_predictions(small: Project, folder: Path) -> PredictionsRun:
+def run_predictions(small: Project, folder: Path, reporter: Reporter | None = None) -> PredictionsRun:
     ids = small.dataset.case_ids[:3]
     run = PredictionsRun(small, folder, 0, ids, Run(folder.parent / "run"))
-    run(Reporter(), 0)
+    run(reporter or Reporter(), 0)
     return run
 
 
@@ -55,16 +55,24 @@ def test_another_grid_is_refused_in_one_line(small: Project, folder: Path) -> No
     assert "\n" not in str(told.value)
 
 
-def test_a_folder_without_any_of_the_cases_is_the_wrong_one(small: Project, tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    _, geometry = read_segmentation(small.dataset.cases[0].segmentation or Path())
-    write_segmentation(tmp_path / "other" / "somebody.nii.gz", np.zeros(geometry.shape, np.uint8), geometry)
-    with pytest.raises(DatasetError, match="holds no file of the 3 validation cases"):
-        run_predictions(small, tmp_path / "other")
+def test_a_fold_without_any_file_is_missed_and_files_that_fit_no_case_are_told(small: Project, folder: Path) -> None:
+    for case_id in small.dataset.case_ids[:3]:
+        (folder / f"{case_id}.nii.gz").rename(folder / f"{case_id}_mask.nii.gz")
+    listener = Listener()
+    finished = read_finished(run_predictions(small, folder, listener).run)
+    assert finished is not None
+    assert finished.result.report.missing == small.dataset.case_ids[:3]
+    assert listener.warned[0].startswith(
+        f"{folder}: 3 of 6 files fit no case, for example {small.dataset.case_ids[0]}_mask"
+    )
 
 
-def test_two_files_of_one_case_are_refused(folder: Path) -> None:
+def test_of_two_files_of_one_case_the_one_that_ends_like_the_dataset_counts(small: Project, folder: Path) -> None:
     first = next(iter(sorted(folder.iterdir())))
-    shutil.copy(first, folder / first.name.replace(".nii.gz", ".nrrd"))
-    with pytest.raises(DatasetError, match="two files for"):
-        find_predictions(folder)
+    for ending in (".nrrd", ".png"):  # of which one sorts before, the other behind
+        shutil.copy(first, folder / first.name.replace(".nii.gz", ending))
+    assert find_predictions(folder, ".nii.gz") == {
+        case_id: folder / f"{case_id}.nii.gz" for case_id in small.dataset.case_ids
+    }
+    with pytest.raises(DatasetError, match=r"two files for .* none ends with .mha"):
+        find_predictions(folder, ".mha")
