@@ -79,7 +79,10 @@ def test_plan_writes_a_file_and_prints_json(
             "no configuration 3d_cascade_fullres.",
         ),
         (["train", "{phantom}", "--train-time", "5m", "--epochs", "3"], "each set the length of training"),
-        (["benchmark", "{phantom}", "--methods", "unet,residual_unit"], "Did you mean residual_unet?"),
+        (
+            ["benchmark", "{phantom}", "--methods", "unet,residual_unit", "--iterations", "9"],
+            "Did you mean residual_unet?",
+        ),
         (["plan", "{phantom}/nowhere"], "there is no such folder"),
     ],
 )

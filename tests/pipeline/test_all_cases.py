@@ -83,4 +83,4 @@ def test_alone_it_has_to_be_asked_for(alone: Project, project: Project) -> None:
 
 def test_methods_cannot_be_compared_without_a_validation(project: Project) -> None:
     with pytest.raises(UsageError, match="--fold all: validates no case"):
-        compare_methods(project, ["unet"], folds=("all",))
+        compare_methods(project, ["unet"], folds=("all",), n_iterations=9)
