@@ -13,25 +13,22 @@ from autoseg.pipeline.benchmarking.running import seed_run
 from autoseg.pipeline.benchmarking.terms import Terms, TrainingBudget
 from autoseg.pipeline.project import Project
 from autoseg.planning.plan_file import read_plan
-from autoseg.serialization import read_text
+from autoseg.serialization import digest_file, read_text
 from tests.conftest import open_small
 from tests.pipeline.conftest import Listener
 
 
-def test_a_comparison_of_the_cascade_rests_on_the_same_low_resolution_folds(copied: Project) -> None:
-    benchmark = compare_methods(copied, ["residual_unet"], configuration="3d_cascade", n_iterations=2)
+def test_a_comparison_of_the_cascade_rests_on_low_resolution_folds_and_trains_the_missing_one(copied: Project) -> None:
+    """With the plan's own length and seed, whatever those of the comparison are; the one that is there stays."""
+    low = {fold: copied.workspace.run("3d_lowres", fold) for fold in (0, 1)}
+    before = digest_file(low[0].checkpoint)
+    shutil.rmtree(low[1].root)
+    benchmark = compare_methods(copied, ["residual_unet"], configuration="3d_cascade", n_iterations=3, seeds=(7,))
     assert benchmark.methods[0].pooled is not None
     assert benchmark.methods[0].pooled.n_cases == 3
-    assert {path.name for path in copied.workspace.trained("3d_lowres").iterdir()} == {"fold_0", "fold_1"}
-
-
-def test_a_missing_low_resolution_fold_is_trained_as_the_project_would(copied: Project) -> None:
-    """With the plan's own length and seed, whatever those of the comparison are."""
-    shutil.rmtree(copied.workspace.trained("3d_lowres"))
-    compare_methods(copied, ["residual_unet"], configuration="3d_cascade", n_iterations=3, seeds=(7,))
-    for fold in (0, 1):
-        facts = read_checkpoint(copied.workspace.run("3d_lowres", fold).checkpoint).facts
-        assert (facts["iterations"], facts["length"]["n_iterations"], facts["seed"]) == (2, 2, fold)
+    assert digest_file(low[0].checkpoint) == before
+    facts = read_checkpoint(low[1].checkpoint).facts
+    assert (facts["iterations"], facts["length"]["n_iterations"], facts["seed"]) == (2, 2, 1)
     (made,) = copied.workspace.benchmark.glob("residual_unet-*/seed_7/fold_0/checkpoint.safetensors")
     facts = read_checkpoint(made).facts
     assert (facts["length"]["n_iterations"], facts["seed"]) == (3, seed_run(7, 0))
