@@ -180,6 +180,11 @@ def _make_row(method: MethodResult, labels: list[str]) -> list[Any]:
 
 
 def _list_sentences(compared: Benchmark) -> list[str]:
+    """The best method against each other one, the ranking, and what could have been shown; the page has every pair."""
+    best = compared.scored[0].name if compared.scored else ""
+    told = [one.sentence for one in compared.comparisons if best in (one.one, one.other)]
+    n_left = len(compared.comparisons) - len(told)
+    rest = [f"The page compares the other {n_left} pairs."] if n_left > 1 else []
     ranking = [compared.ranking.sentence] if compared.ranking is not None else []
     last = [compared.smallest_difference] if compared.smallest_difference else []
-    return [*(one.sentence for one in compared.comparisons), *ranking, *last]
+    return [*told, *rest, *ranking, *last]

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 
 from autoseg.networks.costs import NetworkCosts
 from autoseg.planning.choices import Optimizer
-from autoseg.planning.devices import BYTES_PER_GB
-from autoseg.planning.footprint import GPU_HOLES, TRAINING_HOLES, TRAINING_RUNTIME_GB, TrainingMemory, count_holes
-from autoseg.planning.memory import count_batch_bytes, count_moments, count_update_bytes
+from autoseg.planning.footprint import TrainingMemory, count_holes
+from autoseg.planning.memory import TrainingParts, add_up_training, count_batch_bytes
 from autoseg.planning.peaks import FLOAT32_BYTES, HALF_BYTES, Arithmetic, peak_of_loss
 
 
@@ -40,33 +39,23 @@ def forecast_training(
     """
     arithmetic = Arithmetic(device, precision)
     share = arithmetic.map_bytes / FLOAT32_BYTES
-    weights = FLOAT32_BYTES * costs.n_parameters
-    moments = weights * count_moments(optimizer)
-    average = weights if optimizer.ema_decay is not None else 0
     kept = batch_size * share * costs.kept_bytes + arithmetic.is_mixed * HALF_BYTES * costs.n_parameters
     logits = batch_size * arithmetic.map_bytes * sum(math.prod(shape) for shape in costs.output_shapes)
     n_outputs, levels = costs.output_shapes[0][0], [shape[1:] for shape in costs.output_shapes]
     loss = logits + batch_size * peak_of_loss(n_outputs, levels, arithmetic)
-    batches = count_batch_bytes(n_channels, math.prod(patch_size), batch_size, arithmetic)
-    at_loss = weights + kept + loss  # the last iteration's gradients are still there
-    at_backward = batch_size * share * costs.peak_bytes
-    at_update = weights + logits + count_update_bytes(weights, moments, average, len(patch_size), arithmetic)
-    busiest = max(at_loss, at_backward, at_update)
-    if device == "cpu":
-        blocks = [batch_size * share * size for size in costs.kept_blocks]
-        holes = TRAINING_HOLES * weights + sum(count_holes(size, size) for size in blocks)
-        holes += count_holes(loss, FLOAT32_BYTES * batch_size * math.prod(costs.output_shapes[0]))
-    else:
-        holes = GPU_HOLES * (weights + moments + average + batches + busiest)
-    return TrainingMemory(
-        weights=weights,
-        gradients=weights,
-        optimizer=moments,
-        average=average,
-        activations=kept,
-        loss=loss,
-        batches=batches,
-        temporaries=busiest - at_loss,
-        overhead=holes,
-        runtime=TRAINING_RUNTIME_GB[device] * BYTES_PER_GB,
+    blocks = [batch_size * share * size for size in costs.kept_blocks]
+    of_loss = count_holes(loss, FLOAT32_BYTES * batch_size * math.prod(costs.output_shapes[0]))
+    return add_up_training(
+        TrainingParts(
+            weights=FLOAT32_BYTES * costs.n_parameters,
+            activations=kept,
+            logits=logits,
+            loss=loss,
+            batches=count_batch_bytes(n_channels, math.prod(patch_size), batch_size, arithmetic),
+            at_backward=batch_size * share * costs.peak_bytes,
+            holes=sum(count_holes(size, size) for size in blocks) + of_loss,
+        ),
+        optimizer,
+        len(patch_size),
+        arithmetic,
     )

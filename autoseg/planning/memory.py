@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from autoseg.planning.choices import Optimizer
 from autoseg.planning.devices import BYTES_PER_GB
@@ -69,31 +70,68 @@ def estimate_training_memory(
         precision: `float32`, or `bfloat16` or `float16` for CUDA's autocast.
     """
     patch, arithmetic = tuple(patch_size), Arithmetic(device, precision)
-    weights = FLOAT32_BYTES * count_parameters(sketch)
-    moments = weights * count_moments(optimizer)
-    average = weights if optimizer.ema_decay is not None else 0
     kept = count_kept_bytes(sketch, patch, batch_size, arithmetic)
     loss = count_loss_bytes(sketch, patch, batch_size, arithmetic)
-    batches = count_batch_bytes(sketch.n_channels, math.prod(patch), batch_size, arithmetic)
     logits = batch_size * arithmetic.map_bytes * sum_layers(sketch, patch).n_logits
-    at_loss = weights + kept + loss  # the last iteration's gradients are still there
-    at_backward = kept + logits + batch_size * peak_of_backward(sketch, patch, arithmetic)
-    at_update = weights + logits + count_update_bytes(weights, moments, average, len(patch), arithmetic)
-    busiest = max(at_loss, at_backward, at_update)
-    if device == "cpu":
-        holes = TRAINING_HOLES * weights + _count_holes(sketch, patch, batch_size, loss)
-    else:
-        holes = GPU_HOLES * (weights + moments + average + batches + busiest)
+    return add_up_training(
+        TrainingParts(
+            weights=FLOAT32_BYTES * count_parameters(sketch),
+            activations=kept,
+            logits=logits,
+            loss=loss,
+            batches=count_batch_bytes(sketch.n_channels, math.prod(patch), batch_size, arithmetic),
+            at_backward=kept + logits + batch_size * peak_of_backward(sketch, patch, arithmetic),
+            holes=_count_holes(sketch, patch, batch_size, loss) if device == "cpu" else 0.0,
+        ),
+        optimizer,
+        len(patch),
+        arithmetic,
+    )
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """Bytes of a training that its network and patches decide, however they were counted.
+
+    Attributes:
+        weights: of the network, once.
+        activations: what autograd keeps.
+        logits, loss: the network's outputs; these, and what the loss holds at its busiest.
+        batches: patches, made ahead and current.
+        at_backward: all that is held at the busiest moment of the backward pass, weights aside.
+        holes: what a CPU's heap loses on activations and loss.
+    """
+
+    weights: float
+    activations: float
+    logits: float
+    loss: float
+    batches: float
+    at_backward: float
+    holes: float
+
+
+def add_up_training(
+    parts: TrainingParts, optimizer: Optimizer, n_dimensions: int, arithmetic: Arithmetic
+) -> TrainingMemory:
+    """What training holds at its busiest moment: at the loss, in the backward pass, or when weights are updated."""
+    weights, device = parts.weights, arithmetic.device
+    moments = weights * count_moments(optimizer)
+    average = weights if optimizer.ema_decay is not None else 0
+    at_loss = weights + parts.activations + parts.loss  # the last iteration's gradients are still there
+    at_update = weights + parts.logits + _count_update_bytes(weights, moments, average, n_dimensions, arithmetic)
+    busiest = max(at_loss, parts.at_backward, at_update)
+    on_gpu = GPU_HOLES * (weights + moments + average + parts.batches + busiest)
     return TrainingMemory(
         weights=weights,
         gradients=weights,
         optimizer=moments,
         average=average,
-        activations=kept,
-        loss=loss,
-        batches=batches,
+        activations=parts.activations,
+        loss=parts.loss,
+        batches=parts.batches,
         temporaries=busiest - at_loss,
-        overhead=holes,
+        overhead=TRAINING_HOLES * weights + parts.holes if device == "cpu" else on_gpu,
         runtime=TRAINING_RUNTIME_GB[device] * BYTES_PER_GB,
     )
 
@@ -232,7 +270,7 @@ def count_batch_bytes(n_channels: int, voxels: int, batch_size: int, arithmetic:
     return batch_size * (BATCHES_IN_MEMORY - 1) * (image + LABEL_BYTES * voxels) + batch_size * LABEL_BYTES * voxels
 
 
-def count_update_bytes(
+def _count_update_bytes(
     weights: float, moments: float, average: float, n_dimensions: int, arithmetic: Arithmetic
 ) -> float:
     """After the backward pass a GPU updates all weights at once; a CPU saves channels-last weights through a copy."""

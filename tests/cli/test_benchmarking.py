@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from autoseg.evaluation.benchmark import Benchmark, MethodResult
+from autoseg.evaluation.comparing import compare_all
 from autoseg.pipeline.benchmarking import comparing
 from autoseg.pipeline.benchmarking.gathering import gather_method
 from autoseg.pipeline.benchmarking.methods import Contender
@@ -19,7 +20,7 @@ from tests.cli.conftest import Run
 from tests.pipeline.benchmarking.test_gathering import LABELS, score
 from tests.pipeline.benchmarking.test_gathering import run as make_run
 
-DICES = {"unet": 0.5, "vnet": 0.8, "fcn8s": None}  # None: fails
+DICES = {"unet": 0.5, "vnet": 0.8, "fcn8s": None, "threshold": 0.1, "mean_shape": 0.3}  # None: fails
 
 
 def make_method(contender: Contender) -> MethodResult:
@@ -39,9 +40,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         seen.append((terms, output))
         empty = {"learning_rate": "", "equal": (), "machine": {}, "command": "", "date": "", "fold_of": {"a": 0}}
         methods = tuple(make_method(contender) for contender in contenders)
-        words = terms.budget.words
+        reports = {method.name: method.pooled for method in methods if method.pooled is not None}
         return Benchmark(
-            dataset="P", configuration="2d", folds=(0,), seeds=(0,), budget=words, methods=methods, **empty
+            dataset="P",
+            configuration="2d",
+            folds=(0,),
+            seeds=(0,),
+            budget=terms.budget.words,
+            methods=methods,
+            comparisons=compare_all(reports) if len(reports) > 1 else (),
+            **empty,
         )
 
     monkeypatch.setattr(comparing, "compare_contenders", compare)
@@ -70,6 +78,16 @@ def test_the_best_method_comes_first_and_one_that_failed_last_with_its_reason(
     places = [told.out.index(word) for word in ("2 iterations each", "vnet", "unet", "fcn8s", "out of memory")]
     assert places == sorted(places)
     assert "fcn8s has no result: fold 0, seed 0: out of memory" in " ".join(told.err.split())
+
+
+def test_the_best_is_told_against_each_other_one_and_the_rest_is_the_pages(
+    benchmark: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchmark("--methods", "unet,vnet,threshold,mean_shape", "--iterations", 2) == 0
+    told = capsys.readouterr().out
+    assert [told.count(f"vnet minus {name} is") for name in ("unet", "threshold", "mean_shape")] == [1, 1, 1]
+    assert told.count(" minus ") == 3
+    assert "The page compares the other 3 pairs." in told
 
 
 def test_without_any_result_the_command_fails(

@@ -21,12 +21,11 @@ from autoseg.pipeline.benchmarking.grounds import CommonGround, name_device_kind
 from autoseg.pipeline.benchmarking.methods import Contender
 from autoseg.pipeline.benchmarking.records import NOT_MEASURED
 from autoseg.planning.choices import Length
+from autoseg.planning.layers import SKETCHED
 from autoseg.planning.plan import Configuration, Plan
 from autoseg.prediction.costs import count_prediction_flops
 from autoseg.prediction.options import PredictionOptions
 from autoseg.preprocessing.store import open_case
-
-AS_PLANNED = ("unet", "residual_unet")  # whose memory the plan forecasts from their kernels
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _find_lengths(
 def _forecast_memory(
     ground: CommonGround, contender: Contender, plan: Plan, settings: Configuration, costs: NetworkCosts | None
 ) -> float:
-    if costs is None or contender.name in AS_PLANNED:
+    if costs is None or contender.name in SKETCHED:
         return settings.memory_gb.value
     forecast = forecast_training(
         costs,

@@ -50,7 +50,7 @@ def test_nothing_is_downloaded(configure: Any, smp: ModuleType, monkeypatch: pyt
 
     monkeypatch.setattr("segmentation_models_pytorch.encoders.hf_hub_download", refuse)
     monkeypatch.setattr("socket.socket.connect", refuse)
-    METHODS["fpn"].builder(configure((1.0, 1.0), (64, 64)), 1, 2)
+    assert count(METHODS["fpn"].builder(configure((1.0, 1.0), (64, 64)), 1, 2)) > 0
 
 
 def test_a_name_carries_its_encoder() -> None:
